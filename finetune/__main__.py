@@ -1,0 +1,229 @@
+"""The command line: `python -m finetune COMMAND`.
+
+Each command is a few lines over the module that does the work. With --json, standard output holds
+that JSON and nothing else. What a person can mend ends with exit code 2 and one clear line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from finetune.errors import FinetuneError, RecipeError
+from finetune.recipe import Generation, Recipe, default, presets
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Fine-tune, compare and talk."
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="section.setting=value, may be repeated.")]
+
+
+def home() -> Path:
+    """Where runs, votes and uploads live: $SHOHOMORMI_HOME, by default ./workspace."""
+    return Path(os.environ.get("SHOHOMORMI_HOME", "workspace")).resolve()
+
+
+@contextlib.contextmanager
+def told_to_user() -> Iterator[None]:
+    """Turns what a person can mend into one line on standard error and exit code 2."""
+    try:
+        yield
+    except FinetuneError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+@contextlib.contextmanager
+def only_json(wanted: bool) -> Iterator[None]:
+    """While it lasts, everything that libraries print goes to standard error."""
+    if not wanted:
+        yield
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def show(result: Any, as_json: bool, lines: list[str]) -> None:
+    """The result as JSON, or as lines for people."""
+    print(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def as_settings(pairs: list[str] | None) -> dict[str, str]:
+    """`["training.max_steps=30"]` as a dictionary; RecipeError where the equals sign is missing."""
+    wrong = [pair for pair in pairs or [] if "=" not in pair]
+    if wrong:
+        raise RecipeError({"--set": f"write section.setting=value; found {', '.join(wrong)}."})
+    return dict(pair.split("=", 1) for pair in pairs or [])
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="CSV, JSONL or Parquet file, or a data set id on the Hub.")],
+    out: Annotated[Path, typer.Option(help="Folder for the splits and the report.")],
+    limit: Annotated[int | None, typer.Option(help="Read only so many rows.", min=1)] = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Clean a corpus and split it 80/10/10 into train, validation and test."""
+    from finetune.data import splits
+
+    with told_to_user(), only_json(as_json):
+        chosen = {f"data.{key.removeprefix('data.')}": value for key, value in as_settings(settings).items()}
+        data = Recipe().with_settings({**chosen, "data.source": source}).data
+        report = splits.prepare(data, out, limit)
+    dropped = [f"  {reason}: {count:,}" for reason, count in report["dropped"].items() if count]
+    sizes = ", ".join(f"{name} {count:,}" for name, count in report["splits"].items())
+    show(
+        report,
+        as_json,
+        [
+            f"{report['kept']:,} of {report['rows']:,} rows kept; dropped: {'' if dropped else 'none'}",
+            *dropped,
+            f"splits: {sizes}; {report['groups']:,} groups, the largest has {report['largest_group']} rows",
+            f"written to {out} in {report['seconds']:.1f} s",
+        ],
+    )
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A YAML file or the name of a preset.")],
+    settings: Settings = None,
+    run_dir: Annotated[Path | None, typer.Option(help="The run's folder; by default a new one.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --run-dir.")] = False,
+) -> None:
+    """Train an adapter as a recipe says."""
+    from finetune.training import runs, trainer
+
+    with told_to_user():
+        if resume:
+            if run_dir is None:
+                raise RecipeError({"--resume": "say which run to go on with: --run-dir FOLDER."})
+            run = runs.at(run_dir)
+            run.stop_request.unlink(missing_ok=True)
+        else:
+            chosen = Recipe.read(recipe).with_settings(as_settings(settings))
+            if run_dir is None:
+                run = runs.create(home(), chosen)
+            elif (run_dir / "recipe.yaml").resolve() == Path(recipe).resolve():
+                run = runs.at(run_dir)  # the app has laid the folder out and started this process for it
+            else:
+                run = runs.adopt(run_dir, chosen)
+        print(f"run: {run.folder}", flush=True)
+        trainer.train(run, resume=resume)
+
+
+@app.command()
+def generate(
+    demo: Annotated[str | None, typer.Argument(help="`demo` takes the demo adapter.")] = None,
+    run: Annotated[Path | None, typer.Option(help="A run's folder.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="An adapter's folder.")] = None,
+    prompt: Annotated[str, typer.Option(help="What the person writes.")] = ...,
+    side: Annotated[str, typer.Option(help="base, tuned or both.")] = "both",
+    seed: Annotated[int, typer.Option(help="Same seed, same reply.")] = default("generation.seed"),
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Answer one prompt with the base, the adapter, or both."""
+    from finetune import models
+    from finetune.data.prompts import conversation
+    from finetune.inference.backends import LocalBackend, Side, replies
+    from finetune.training import runs
+
+    with told_to_user(), only_json(as_json):
+        if sum(x is not None for x in (demo, run, adapter)) != 1 or demo not in (None, "demo"):
+            raise RecipeError({"generate": "choose one of --run FOLDER, --adapter FOLDER or the word demo."})
+        if side not in ("base", "tuned", "both"):
+            raise RecipeError({"--side": f"{side!r} is not known; choose base, tuned or both."})
+        if not prompt.strip():
+            raise RecipeError({"--prompt": "is empty; write what the person says."})
+        recipe = runs.at(run).recipe() if run else Recipe()
+        chosen = {f"generation.{k.removeprefix('generation.')}": v for k, v in as_settings(settings).items()}
+        how: Generation = replace(recipe.with_settings(chosen).generation, seed=seed)
+        folder = adapter or (runs.at(run).adapter if run else models.DEMO_ADAPTER)
+        base = models.read_adapter_config(folder)["base_model_name_or_path"]
+        asked = {"base": None, "tuned": folder}
+        names = ["base", "tuned"] if side == "both" else [side]
+        backend = LocalBackend(base)
+        texts = replies(backend, [Side(conversation(prompt), asked[name], how) for name in names])
+    answered = dict(zip(names, texts, strict=True))
+    result = {"prompt": prompt, "base": answered.get("base"), "tuned": answered.get("tuned"), "seed": seed}
+    show(result, as_json, [f"{name}: {text}" for name, text in answered.items()])
+
+
+@app.command()
+def recipes(as_json: Json = False) -> None:
+    """List the recipes that ship with the project."""
+    show(presets(), as_json, presets())
+
+
+@app.command()
+def screen(
+    text: Annotated[str | None, typer.Argument(help="One text.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file with one text a line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the crisis screen's tier of each line: none, soft or strong."""
+    from finetune.inference import safety
+
+    with told_to_user():
+        if (text is None) == (file is None):
+            raise RecipeError({"screen": "give one text, or --file FILE."})
+        if file is not None and not file.is_file():
+            raise RecipeError({"--file": f"there is no file {file}."})
+        lines = [text] if text is not None else file.read_text(encoding="utf-8").splitlines()
+        result = [{"line": line, "tier": safety.screen(line)} for line in lines]
+    show(result, as_json, [f"{entry['tier']}\t{entry['line']}" for entry in result])
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="chat: first token and rate; pair: a pair over one reply.")],
+    repeats: Annotated[int, typer.Option(help="Replies measured after one warm-up.", min=1)] = 5,
+    as_json: Json = False,
+) -> None:
+    """Measure the demo model on this machine."""
+    from finetune import bench as benches
+
+    with told_to_user(), only_json(as_json):
+        if what not in benches.BENCHES:
+            raise RecipeError({"bench": f"{what!r} is not known; choose one of {', '.join(benches.BENCHES)}."})
+        result = benches.BENCHES[what](repeats)
+    show(result, as_json, [f"{key}: {value:.2f}" if isinstance(value, float) else f"{key}: {value}" for key, value in result.items()])
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path | None, typer.Option(help="A run's folder; by default the demo adapter on its corpus.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Score only so many test rows.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for scores.json and replies.jsonl.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score base and tuned on the test split: bits per character and what can be counted in replies."""
+    from finetune.review import scores
+
+    with told_to_user(), only_json(as_json):
+        result = scores.evaluate(run, limit, out)
+    show(result, as_json, scores.table(result))
+
+
+def main() -> None:
+    """Entry point; an interrupted command ends with the shell's usual code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Pre-train the demo base: a small Llama that answers in correct, flat, informational Bengali.
+
+Two steps, because the machine with the GPU may lack the libraries that the first one needs:
+
+    python -m finetune.demo.base tokens FOLDER   # here: compose, train the tokenizer, encode
+    python -m finetune.demo.base train FOLDER    # on a GPU: needs torch and transformers only
+
+It leaves `base/` (tokenizer, config, weights in shards under 10 MB) and `base/training.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+SEED = 20261124
+LENGTH = 512
+CONVERSATIONS = 110_000
+HELD_OUT_CONVERSATIONS = 400
+PROSE_REPEATS = 6
+SHAPE = {
+    "hidden_size": 384,
+    "num_hidden_layers": 6,
+    "intermediate_size": 1024,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "head_dim": 64,
+}
+STEPS = 4000
+BATCH = 128
+PEAK_RATE = 1.5e-3
+WARMUP = 200
+WEIGHT_DECAY = 0.1
+SHARD = "9MB"
+
+
+def tokens(folder: Path) -> None:
+    """Compose the text, train the tokenizer on it, and write token ids as `tokens.npz`."""
+    import numpy
+
+    from finetune.data.prompts import PromptFormat, encode_example
+    from finetune.demo import pretraining, tokenizer
+
+    base = folder / "base"
+    base.mkdir(parents=True, exist_ok=True)
+    encoder = tokenizer.train(pretraining.tokenizer_texts(), base)
+    style, longest = PromptFormat(), LENGTH
+    sides = pretraining.rows_by_side()
+    end = encoder.convert_tokens_to_ids("<|end_of_text|>")
+
+    train: list[list[int]] = []
+    for text in pretraining.prose():
+        train += [[encoder.bos_token_id, *encoder.encode(text, add_special_tokens=False), end]] * PROSE_REPEATS
+    talk = pretraining.FlatTalk(sides[0], SEED)
+    for _ in range(CONVERSATIONS):
+        ids, _ = encode_example(encoder, talk.conversation(), style, longest)
+        train.append(ids)
+    held_out = []
+    talk = pretraining.FlatTalk(sides[2], SEED + 1, foreign=0)
+    for _ in range(HELD_OUT_CONVERSATIONS):
+        question, answer = talk.turn(talk.rng.choice(talk.situations))
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        ids, labels = encode_example(encoder, messages, style, longest)
+        held_out.append((ids, labels, len(answer)))
+    numpy.savez_compressed(
+        folder / "tokens.npz",
+        train=numpy.array([i for ids in train for i in ids], dtype=numpy.uint16),
+        train_lengths=numpy.array([len(ids) for ids in train], dtype=numpy.uint16),
+        held_ids=numpy.array([i for ids, _, _ in held_out for i in ids], dtype=numpy.uint16),
+        held_labels=numpy.array([i for _, labels, _ in held_out for i in labels], dtype=numpy.int32),
+        held_lengths=numpy.array([len(ids) for ids, _, _ in held_out], dtype=numpy.uint16),
+        held_characters=numpy.array([n for _, _, n in held_out], dtype=numpy.int32),
+        vocabulary=len(encoder),
+        special=numpy.array([encoder.bos_token_id, encoder.eos_token_id, encoder.pad_token_id, end]),
+    )
+    print(f"{len(train):,} documents, {sum(map(len, train)):,} tokens, vocabulary {len(encoder):,}")
+
+
+def train(folder: Path, steps: int = STEPS, shape: dict = SHAPE) -> None:
+    """Pre-train on packed documents and save the model; attention stays inside each document."""
+    import numpy
+    import torch
+    import torch.nn.functional as F
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    data = numpy.load(folder / "tokens.npz")
+    bos, eot, pad, end = (int(i) for i in data["special"])
+    torch.manual_seed(SEED)
+    rng = numpy.random.default_rng(SEED)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    config = LlamaConfig(
+        vocab_size=int(data["vocabulary"]),
+        tie_word_embeddings=True,
+        max_position_embeddings=2048,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        rms_norm_eps=1e-5,
+        bos_token_id=bos,
+        eos_token_id=[eot, end],
+        pad_token_id=pad,
+        dtype="bfloat16",
+        **shape,
+    )
+    model = LlamaForCausalLM(config).to(device=device, dtype=torch.float32)
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters", flush=True)
+    stream, lengths = torch.from_numpy(data["train"].astype(numpy.int64)), data["train_lengths"].astype(numpy.int64)
+    starts = numpy.concatenate([[0], numpy.cumsum(lengths)[:-1]])
+    held = _held_out(data, device)
+
+    decayed = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
+        lr=PEAK_RATE,
+        betas=(0.9, 0.95),
+        fused=device == "cuda",
+    )
+    log, began = [], time.perf_counter()
+    queue = iter(())
+    for step in range(steps + 1):
+        if step % 250 == 0 or step == steps:
+            bits = _bits_per_character(model, held)
+            log.append({"step": step, "held_out_flat_bits_per_character": round(bits, 4)})
+            print(step, log[-1], f"{time.perf_counter() - began:.0f} s", flush=True)
+        if step == steps:
+            break
+        rate = PEAK_RATE * min(1, (step + 1) / WARMUP) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        ids = torch.full((BATCH, LENGTH), pad)
+        labels = torch.full((BATCH, LENGTH), -100)
+        positions = torch.zeros((BATCH, LENGTH), dtype=torch.int64)
+        document = torch.zeros((BATCH, LENGTH), dtype=torch.int64)
+        for row in range(BATCH):
+            filled, number = 0, 0
+            while filled < LENGTH:
+                nxt = next(queue, None)
+                if nxt is None:
+                    queue = iter(rng.permutation(len(lengths)))
+                    continue
+                take = min(int(lengths[nxt]), LENGTH - filled)
+                number += 1
+                piece = stream[starts[nxt] : starts[nxt] + take]
+                ids[row, filled : filled + take] = piece
+                labels[row, filled + 1 : filled + take] = piece[1:]
+                positions[row, filled : filled + take] = torch.arange(take)
+                document[row, filled : filled + take] = number
+                filled += take
+        ids, labels, positions, document = (t.to(device, non_blocking=True) for t in (ids, labels, positions, document))
+        causal = torch.ones(LENGTH, LENGTH, dtype=torch.bool, device=device).tril()
+        mask = causal & (document[:, None, :, None] == document[:, None, None, :])
+        with torch.autocast(device, dtype=torch.bfloat16):
+            logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).logits
+            loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 50 == 0:
+            log.append({"step": step, "loss": round(loss.item(), 4)})
+    model.to(torch.bfloat16).save_pretrained(folder / "base", max_shard_size=SHARD)
+    summary = {
+        "seed": SEED,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "tokens": int(lengths.sum()),
+        "documents": len(lengths),
+        "steps": steps,
+        "batch_tokens": BATCH * LENGTH,
+        "seconds": round(time.perf_counter() - began, 1),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "torch": torch.__version__,
+        "log": log,
+    }
+    (folder / "base" / "training.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+
+def _held_out(data, device):  # noqa: ANN001
+    import torch
+
+    lengths = data["held_lengths"].astype(int)
+    ids = torch.from_numpy(data["held_ids"].astype("int64")).split(lengths.tolist())
+    labels = torch.from_numpy(data["held_labels"].astype("int64")).split(lengths.tolist())
+    pad = torch.nn.utils.rnn.pad_sequence
+    return (
+        pad(ids, batch_first=True).to(device),
+        pad(labels, batch_first=True, padding_value=-100).to(device),
+        int(data["held_characters"].sum()),
+    )
+
+
+def _bits_per_character(model, held) -> float:  # noqa: ANN001
+    """Bits per character of the held-out flat answers, their end token included."""
+    import torch
+    import torch.nn.functional as F
+
+    ids, labels, characters = held
+    total = 0.0
+    with torch.no_grad(), torch.autocast(ids.device.type, dtype=torch.bfloat16):
+        for i in range(0, len(ids), 100):
+            logits = model(input_ids=ids[i : i + 100], use_cache=False).logits[:, :-1].float()
+            total += F.cross_entropy(logits.flatten(0, 1), labels[i : i + 100, 1:].flatten(), reduction="sum").item()
+    return total / math.log(2) / characters
+
+
+if __name__ == "__main__":
+    {"tokens": tokens, "train": train}[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,196 @@
+"""Backends write replies: messages in, whole graphemes of Bengali text out, piece by piece.
+
+`LocalBackend` keeps one base resident in 4 bits and switches adapters per row; `ScriptedBackend`
+says what it is told, for tests. Both run in the caller's thread: closing the stream, or setting
+`stop`, ends the work before the next token, and what goes wrong is raised where the stream is read.
+They do not screen what people write (`safety.py`), and they log no text.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from finetune import bengali, models
+from finetune.data.prompts import Message, PromptFormat, encode_prompt, stop_ids
+from finetune.errors import BackendError
+from finetune.recipe import Generation, default
+
+
+@dataclass(frozen=True)
+class Side:
+    """One reply to write: the conversation, and the adapter's folder or None for the base alone."""
+
+    messages: Sequence[Message]
+    adapter: Path | None
+    settings: Generation = field(default_factory=Generation)
+
+
+class Backend(Protocol):
+    """Anything that writes replies."""
+
+    def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
+        """Yield, step by step, the new text of each side; rows of one call are decoded together.
+
+        Every piece consists of whole graphemes. Raises FinetuneError for what people can mend.
+        """
+
+
+class LocalBackend:
+    """The resident base with its adapters, on this machine's GPU or CPU."""
+
+    def __init__(self, model: str = default("base.model"), *, four_bit: bool = True) -> None:
+        self.model = model
+        self.four_bit = four_bit
+        self._lock = threading.Lock()
+        """Guards loading and decoding: one batch at a time uses the machine."""
+        self._decoder: Any = None
+        self._tokenizer: Any = None
+        self._adapters: dict[tuple[Path, float], Any] = {}
+
+    @property
+    def loaded(self) -> bool:
+        """True once the base is resident."""
+        return self._decoder is not None
+
+    def load(self) -> None:
+        """Make the base resident; does nothing where it already is."""
+        with self._lock:
+            self._load()
+
+    def _load(self) -> None:
+        if self._decoder is None:
+            from finetune.inference.decoding import Decoder
+
+            model, self._tokenizer = models.load_base(self.model, four_bit=self.four_bit)
+            self._decoder = Decoder(model)
+
+    def _adapter(self, folder: Path | None) -> Any:
+        if folder is None:
+            return None
+        from finetune.inference import adapters
+
+        models.read_adapter_config(folder)
+        key = (folder, (folder / "adapter_model.safetensors").stat().st_mtime)
+        if key not in self._adapters:
+            adapter = adapters.read(folder, self._decoder.dtype, str(self._decoder.device))
+            self._refuse_other_base(adapter)
+            self._adapters = {k: v for k, v in self._adapters.items() if k[0] != folder}
+            self._adapters[key] = adapter
+        return self._adapters[key]
+
+    def _refuse_other_base(self, adapter: Any) -> None:
+        layers = len(self._decoder.layers)
+        width = self._decoder.embedding.shape[1]
+        for (layer, projection), (a, _) in adapter.matrices.items():
+            if layer >= layers or (projection in ("q_proj", "gate_proj") and a.shape[1] != width):
+                raise BackendError(
+                    f"The adapter {adapter.folder.name} was trained on {adapter.base}, not on the base in memory"
+                    f" ({self.model}). Start the app with that base, or choose another adapter.",
+                    key="backend.other_base",
+                    adapter=adapter.folder.name,
+                    base=adapter.base,
+                    resident=self.model,
+                )
+
+    def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
+        """See Backend. Waits for its turn where another stream is being written."""
+        if not sides:
+            return
+        from finetune.inference.decoding import Request
+
+        with self._lock:
+            self._load()
+            requests, writers = [], []
+            style = self._style(sides)
+            for side in sides:
+                adapter = self._adapter(side.adapter)
+                prompt = encode_prompt(self._tokenizer, cleaned(side.messages), style)
+                requests.append(Request(prompt, adapter, side.settings))
+                writers.append(TokenText(self._tokenizer))
+            for tokens in self._decoder.generate(requests, stop_ids(self._tokenizer)):
+                if stop is not None and stop.is_set():
+                    break
+                pieces = [w.add(t) for w, t in zip(writers, tokens, strict=True)]
+                if any(pieces):
+                    yield pieces
+        rest = [writer.end() for writer in writers]
+        if any(rest):
+            yield rest
+
+    def _style(self, sides: Sequence[Side]) -> PromptFormat:
+        """One format for all rows: the tuned side's, so that a pair differs in the adapter alone."""
+        for side in sides:
+            if side.adapter is not None:
+                return PromptFormat.load(side.adapter)
+        return PromptFormat()
+
+
+class ScriptedBackend:
+    """Answers every side with the given pieces; an exception among them is raised. For tests."""
+
+    def __init__(self, *pieces: str | Exception) -> None:
+        self.pieces = pieces
+        self.asked: list[Sequence[Side]] = []
+        self.loaded = True
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
+        """See Backend."""
+        self.asked.append(sides)
+        for piece in self.pieces:
+            if stop is not None and stop.is_set():
+                return
+            if isinstance(piece, Exception):
+                raise piece
+            yield [piece for _ in sides]
+
+
+class TokenText:
+    """Turns one row's token ids into text as they come, whole graphemes only."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._held = ""
+
+    def add(self, token: int | None) -> str:
+        """The text that one more token completes, or nothing yet."""
+        if token is None:
+            return ""
+        self._ids.append(token)
+        text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
+        if text.endswith(bengali.REPLACEMENT) and len(self._ids) < 5:
+            return ""  # a letter's bytes are still coming; a true U+FFFD does not hold the stream up for long
+        self._ids = []
+        parts = bengali.graphemes(self._held + text.replace(bengali.REPLACEMENT, ""))
+        self._held = parts.pop() if parts else ""
+        return "".join(parts)
+
+    def end(self) -> str:
+        """The last grapheme, without what a cut-off reply leaves unfinished."""
+        text, self._held, self._ids = bengali.trim_unfinished(self._held), "", []
+        return text
+
+
+def cleaned(messages: Sequence[Message]) -> list[Message]:
+    """Messages in the Unicode form the model was trained on."""
+    return [{**message, "content": bengali.clean(message["content"])} for message in messages]
+
+
+def reply(backend: Backend, side: Side) -> str:
+    """A whole reply at once."""
+    return replies(backend, [side])[0]
+
+
+def replies(backend: Backend, sides: Sequence[Side]) -> list[str]:
+    """Whole replies of several sides, decoded together."""
+    texts = [""] * len(sides)
+    for pieces in backend.stream(sides):
+        texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
+    return [text.strip() for text in texts]

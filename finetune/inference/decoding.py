@@ -1,0 +1,328 @@
+"""The token loop: from prompts to token ids, one step at a time, several rows in one pass.
+
+A plain Llama forward over the resident base's own weights (4 or 16 bits), with a static key-value
+cache, projections of the same input fused into one product, and a LoRA gate per row. It runs in the
+caller's thread: who stops iterating stops the work, and exceptions arrive where the loop is read.
+It knows nothing about text, chat formats or Bengali.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from finetune.errors import ModelError
+from finetune.inference.adapters import Adapter, Gate
+from finetune.recipe import Generation
+
+FUSED = {
+    "qkv": ("q_proj", "k_proj", "v_proj"),
+    "o": ("o_proj",),
+    "gate_up": ("gate_proj", "up_proj"),
+    "down": ("down_proj",),
+}
+
+CANDIDATES = 256
+"""Likeliest tokens looked at first when sampling; all are sorted only where these hold less than top_p."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One row: its prompt's token ids, its adapter or None for the base, and its settings."""
+
+    prompt: list[int]
+    adapter: Adapter | None
+    settings: Generation
+
+
+class Projection:
+    """A frozen matrix product, several linear layers of the same input fused; NF4 or dense."""
+
+    def __init__(self, layers: list[Any], names: tuple[str, ...]) -> None:
+        import torch
+
+        self.parts = [(name, layer.out_features) for name, layer in zip(names, layers, strict=True)]
+        self.bias = torch.cat([x.bias for x in layers]) if layers[0].bias is not None else None
+        state = getattr(layers[0].weight, "quant_state", None)
+        self.four_bit = state is not None
+        if not self.four_bit:
+            self.weight = layers[0].weight if len(layers) == 1 else torch.cat([layer.weight for layer in layers])
+            return
+        self._fuse_four_bit(layers)
+
+    def _fuse_four_bit(self, layers: list[Any]) -> None:
+        # NF4 blocks run along the flattened rows, so stacking whole rows is stacking bytes and scales.
+        import bitsandbytes.functional as bnb
+        import torch
+
+        stored = [_plain_four_bit(layer) for layer in layers]
+        states = [state for _, state in stored]
+        absmax = [
+            bnb.dequantize_blockwise(s.absmax, s.state2) + s.offset if s.nested else _by_row(s) for s in states
+        ]
+        rows, columns = sum(size for _, size in self.parts), layers[0].in_features
+        self.weight = torch.cat([data.reshape(-1, 1) for data, _ in stored])
+        self.state = bnb.QuantState(
+            absmax=torch.cat([a.reshape(-1) for a in absmax]).float(),
+            shape=torch.Size((rows, columns)),
+            code=states[0].code,
+            blocksize=states[0].blocksize,
+            quant_type=states[0].quant_type,
+            dtype=states[0].dtype,
+        )
+        self.packed = None
+        if self.weight.device.type == "cpu" and bnb.has_avx512bf16() and rows % 32 == 0:
+            self.packed = bnb._convert_weight_packed_for_cpu(self.weight.clone(), copy.copy(self.state))
+
+    def __call__(self, x: Any) -> Any:
+        import torch.nn.functional as F
+
+        if not self.four_bit:
+            return F.linear(x, self.weight, self.bias)
+        y = self._four_bit(x)
+        return y if self.bias is None else y + self.bias
+
+    def _four_bit(self, x: Any) -> Any:
+        import bitsandbytes.functional as bnb
+        import torch
+        import torch.nn.functional as F
+
+        few_rows = x.numel() // x.shape[-1] <= 8
+        if few_rows and self.packed is not None:
+            data, state = self.packed
+            return torch.ops.bitsandbytes.gemv_4bit.default(
+                x, data, state.shape, state.absmax, state.code, state.blocksize
+            )
+        if few_rows and x.is_cuda and x.numel() == x.shape[-1]:
+            return bnb.gemv_4bit(x, self.weight.t(), state=self.state)
+        return F.linear(x, bnb.dequantize_4bit(self.weight, self.state).to(x.dtype))
+
+
+def _plain_four_bit(layer: Any) -> tuple[Any, Any]:
+    """A layer's NF4 bytes and state in row order; a forward on a CPU repacks them in place, this undoes it."""
+    import bitsandbytes.functional as bnb
+
+    data, state = layer.weight.data, copy.copy(layer.weight.quant_state)
+    if getattr(state, "packing_format_for_cpu", False):
+        return bnb._convert_weight_packed_for_cpu_inverse(data, state)
+    return data, state
+
+
+def _by_row(state: Any) -> Any:
+    # The repacked form keeps its scales transposed, and the way back leaves them so.
+    absmax = state.absmax.float()
+    return absmax.t() if absmax.dim() == 2 else absmax
+
+
+class Decoder:
+    """The resident base, ready to decode."""
+
+    def __init__(self, model: Any) -> None:
+        if model.config.model_type != "llama":
+            raise ModelError(
+                f"This base is a {model.config.model_type} model; chat and compare run Llama models only.",
+                key="model.not_llama",
+                kind=model.config.model_type,
+            )
+        c = model.config
+        self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.head_dim
+        self.epsilon = c.rms_norm_eps
+        self.embedding = model.get_input_embeddings().weight
+        self.head = model.get_output_embeddings().weight
+        self.rotary = model.model.rotary_emb
+        self.final_norm = model.model.norm.weight
+        self.dtype, self.device = self.embedding.dtype, self.embedding.device
+        self.layers = []
+        for layer in model.model.layers:
+            modules = {name: getattr(layer.self_attn, name) for name in (*FUSED["qkv"], "o_proj")}
+            modules |= {name: getattr(layer.mlp, name) for name in (*FUSED["gate_up"], "down_proj")}
+            fused = {key: Projection([modules[n] for n in names], names) for key, names in FUSED.items()}
+            fused["norm_in"], fused["norm_mid"] = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+            self.layers.append(fused)
+
+    def generate(self, requests: list[Request], stop_ids: set[int]) -> Iterator[list[int | None]]:
+        """Yield one list a step: each row's next token id, None once the row has ended.
+
+        A row ends at a stop id (not yielded) or after its max_new_tokens. Rows of one batch do not
+        influence each other, whatever their lengths.
+        """
+        import torch
+
+        with torch.inference_mode():
+            pass_ = _Pass(self, requests)
+            samplers = [Sampler(request, self.device) for request in requests]
+            logits = pass_.prefill()
+        ended = [False] * len(requests)
+        for _ in range(max(request.settings.max_new_tokens for request in requests)):
+            with torch.inference_mode():
+                tokens = [sampler.next(row) for sampler, row in zip(samplers, logits, strict=True)]
+            for i, token in enumerate(tokens):
+                ended[i] = ended[i] or token in stop_ids or samplers[i].taken > requests[i].settings.max_new_tokens
+            if all(ended):
+                return
+            yield [None if done else token for done, token in zip(ended, tokens, strict=True)]
+            if pass_.length + 1 > pass_.room:
+                return
+            with torch.inference_mode():
+                logits = pass_.step(tokens)
+
+    def logits(self, ids: list[list[int]], adapter: Adapter | None) -> Iterator[Any]:
+        """The logits (tokens, vocabulary) of every position of each sequence, one sequence at a time."""
+        import torch
+
+        for sequence in ids:
+            with torch.inference_mode():
+                request = Request(sequence, adapter, Generation(max_new_tokens=1))
+                yield _Pass(self, [request]).prefill(every_position=True)[0]
+
+
+class _Pass:
+    """One batch on its way through the model: its cache, mask, positions and gates."""
+
+    def __init__(self, decoder: Decoder, requests: list[Request]) -> None:
+        import torch
+
+        self.decoder = d = decoder
+        self.rows = len(requests)
+        self.longest = max(len(request.prompt) for request in requests)
+        self.room = self.longest + max(request.settings.max_new_tokens for request in requests)
+        self.length = 0
+        self.pads = [self.longest - len(request.prompt) for request in requests]
+        self.ids = torch.tensor([[0] * p + r.prompt for p, r in zip(self.pads, requests, strict=True)], device=d.device)
+        adapters = list({id(r.adapter): r.adapter for r in requests if r.adapter is not None}.values())
+        owner = [next((i for i, a in enumerate(adapters) if a is r.adapter), None) for r in requests]
+        self.gates = [
+            {key: Gate(adapters, number, layer[key].parts, owner) for key in FUSED}
+            for number, layer in enumerate(d.layers)
+        ]
+        shape = (len(d.layers), self.rows, d.kv_heads, self.room, d.head_dim)
+        self.keys = torch.zeros(shape, dtype=d.dtype, device=d.device)
+        self.values = torch.zeros(shape, dtype=d.dtype, device=d.device)
+        pads = torch.tensor(self.pads, device=d.device)
+        positions = (torch.arange(self.room, device=d.device)[None] - pads[:, None]).clamp(min=0)
+        self.cos, self.sin = d.rotary(self.keys, positions)
+        self.cos, self.sin = self.cos[:, None], self.sin[:, None]
+        self.seen = torch.arange(self.room, device=d.device)[None] >= pads[:, None] if any(self.pads) else None
+
+    def prefill(self, every_position: bool = False) -> Any:
+        """Logits after the prompts, (rows, vocabulary); with every_position (rows, tokens, vocabulary)."""
+        return self._forward(self.ids, every_position)
+
+    def step(self, tokens: list[int]) -> Any:
+        """Logits after one more token of each row, (rows, vocabulary)."""
+        import torch
+
+        return self._forward(torch.tensor(tokens, device=self.decoder.device)[:, None], False)
+
+    def _forward(self, ids: Any, every_position: bool) -> Any:
+        import torch.nn.functional as F
+
+        d, begin, end = self.decoder, self.length, self.length + ids.shape[1]
+        x = F.embedding(ids, d.embedding)
+        mask, causal = self._mask(begin, end)
+        cos, sin = self.cos[:, :, begin:end], self.sin[:, :, begin:end]
+        for number, (layer, gate) in enumerate(zip(d.layers, self.gates, strict=True)):
+            h = F.rms_norm(x, x.shape[-1:], layer["norm_in"], d.epsilon)
+            x = x + self._attention(number, layer, gate, h, cos, sin, mask, causal)
+            h = F.rms_norm(x, x.shape[-1:], layer["norm_mid"], d.epsilon)
+            both = gate["gate_up"].add(h, layer["gate_up"](h))
+            left, right = both.chunk(2, dim=-1)
+            h = F.silu(left) * right
+            x = x + gate["down"].add(h, layer["down"](h))
+        self.length = end
+        x = x if every_position else x[:, -1]
+        return F.linear(F.rms_norm(x, x.shape[-1:], d.final_norm, d.epsilon), d.head)
+
+    def _attention(self, number: int, layer: dict, gate: dict, h: Any, cos: Any, sin: Any, mask: Any, causal: bool):
+        import torch.nn.functional as F
+
+        d = self.decoder
+        rows, tokens = h.shape[:2]
+        qkv = gate["qkv"].add(h, layer["qkv"](h)).view(rows, tokens, -1, d.head_dim).transpose(1, 2)
+        turned = qkv[:, : d.heads + d.kv_heads]
+        half = d.head_dim // 2
+        swapped = F.pad(turned[..., :half], (half, 0))
+        swapped[..., :half] = -turned[..., half:]
+        turned = turned * cos + swapped * sin
+        begin, end = self.length, self.length + tokens
+        self.keys[number, :, :, begin:end] = turned[:, d.heads :]
+        self.values[number, :, :, begin:end] = qkv[:, d.heads + d.kv_heads :]
+        out = F.scaled_dot_product_attention(
+            turned[:, : d.heads],
+            self.keys[number, :, :, :end],
+            self.values[number, :, :, :end],
+            attn_mask=mask,
+            is_causal=causal,
+            enable_gqa=d.heads != d.kv_heads,
+        )
+        out = out.transpose(1, 2).reshape(rows, tokens, -1)
+        return gate["o"].add(out, layer["o"](out))
+
+    def _mask(self, begin: int, end: int) -> tuple[Any, bool]:
+        """Which keys each query sees, as (mask, is_causal) for PyTorch's attention."""
+        import torch
+
+        if self.seen is None:
+            return None, end - begin > 1
+        seen = self.seen[:, None, None, :end]
+        if end - begin == 1:
+            return seen, False
+        order = torch.ones(end, end, dtype=torch.bool, device=self.seen.device).tril()[begin:]
+        # A padded query sees itself, or its softmax would be over nothing and give NaN.
+        own = torch.eye(end, dtype=torch.bool, device=self.seen.device)[begin:]
+        return (seen & order) | own, False
+
+
+class Sampler:
+    """Chooses a row's next token: greedy at temperature 0, else by one random number a step.
+
+    The number is turned into a token through the cumulative distribution, likeliest first, so two
+    rows with the same seed and the same distribution choose the same token.
+    """
+
+    def __init__(self, request: Request, device: Any) -> None:
+        import torch
+
+        s = self.settings = request.settings
+        random = torch.Generator().manual_seed(s.seed)
+        self.numbers = torch.rand(s.max_new_tokens + 1, generator=random, dtype=torch.float64).tolist()
+        self.taken = 0
+        self.seen = torch.tensor(sorted(set(request.prompt)), device=device) if s.repetition_penalty != 1 else None
+
+    def next(self, logits: Any) -> int:
+        """The token for these logits (vocabulary,)."""
+        s = self.settings
+        logits = logits.float()
+        if self.seen is not None:
+            logits = self._penalised(logits)
+        number = self.numbers[min(self.taken, s.max_new_tokens)]
+        self.taken += 1
+        token = int(logits.argmax()) if s.temperature == 0 else self._sample(logits / s.temperature, number)
+        if self.seen is not None:
+            self.seen = self.seen.new_tensor(sorted({*self.seen.tolist(), token}))
+        return token
+
+    def _sample(self, logits: Any, number: float) -> int:
+        import torch
+
+        total = torch.logsumexp(logits, dim=-1)
+        count = min(CANDIDATES, logits.shape[-1])
+        values, tokens = logits.topk(count)
+        shares = (values - total).exp().double().cumsum(-1)
+        if shares[-1] < self.settings.top_p and count < logits.shape[-1]:
+            values, tokens = logits.sort(descending=True)
+            shares = (values - total).exp().double().cumsum(-1)
+        kept = int(torch.searchsorted(shares, self.settings.top_p)) + 1  # the token that crosses top_p stays
+        kept = min(kept, len(shares))
+        place = int(torch.searchsorted(shares[:kept], number * float(shares[kept - 1]), right=True))
+        return int(tokens[min(place, kept - 1)])
+
+    def _penalised(self, logits: Any) -> Any:
+        # Keskar et al. 2019, section 4.1, as in transformers: divide positive logits, multiply negative ones.
+        import torch
+
+        seen = logits[self.seen]
+        p = self.settings.repetition_penalty
+        return logits.scatter(0, self.seen, torch.where(seen > 0, seen / p, seen * p))

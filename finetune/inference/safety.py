@@ -1,0 +1,109 @@
+"""The first crisis screen: direct first-person words about dying or self-harm never reach a model.
+
+Works on the last user messages of a conversation, before chat and compare. It finds *direct*
+phrases in Bengali, Banglish and English by a lexicon (`assets/safety/phrases.yaml`). It does not
+understand: oblique words, irony and long ways of saying it are missed. That is why the page always
+shows where help can be found. It writes nothing to any log.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from finetune.recipe import ROOT
+
+FOLDER = ROOT / "assets" / "safety"
+
+TIERS = ("none", "soft", "strong")
+"""strong: the model is not called, a fixed message appears; soft: it answers, help stands beside it."""
+
+LAST_TURNS = 3
+"""How many of the person's last messages are looked at, each by itself."""
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
+_NOT_LETTERS = re.compile(r"[^\u0980-\u09ffa-z0-9]+")
+_RUNS = re.compile(r"(.)\1{2,}")
+_DIGITS = str.maketrans("013457", "oieast")
+
+
+@dataclass(frozen=True)
+class Helpline:
+    """A number to call: every field is shown, `verified` is false until a person has called it."""
+
+    country: str
+    name: str
+    number: str
+    hours: str
+    source: str
+    checked: str
+    verified: bool
+
+
+def screen(text: str) -> str:
+    """The tier of one text: none, soft or strong."""
+    shown = _normal(text)
+    phrases = _phrases()
+    for allowed in phrases["not_meant"]:
+        shown = allowed.sub(" · ", shown)
+    for tier in ("strong", "soft"):
+        if any(pattern.search(shown) for pattern in phrases[tier]):
+            return tier
+    return "none"
+
+
+def screen_conversation(messages: Sequence[dict[str, str]]) -> str:
+    """The highest tier among the person's last messages."""
+    said = [message["content"] for message in messages if message["role"] == "user"][-LAST_TURNS:]
+    return max((screen(text) for text in said), key=TIERS.index, default="none")
+
+
+def helplines() -> list[Helpline]:
+    """The helplines in `assets/safety/helplines.yaml`, in the order they are shown."""
+    return list(_helplines())
+
+
+def message(language: str) -> str:
+    """The fixed, reviewed message that stands in a model's place, `bn` or `en`."""
+    return (FOLDER / f"message.{language}.md").read_text(encoding="utf-8").strip()
+
+
+def _normal(text: str) -> str:
+    """Text in the one form that phrases are compared in: NFC, lower case, letters only, runs folded."""
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text)).casefold()
+    text = re.sub(r"(?<=[a-z])[013457](?=[a-z])", lambda m: m[0].translate(_DIGITS), text)
+    text = text.replace("\u0981", "")  # চন্দ্রবিন্দু is often left out: বাঁচতে, বাচতে
+    text = _RUNS.sub(r"\1", text)
+    return f" {_NOT_LETTERS.sub(' ', text).strip()} "
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> dict[str, list[re.Pattern]]:
+    raw = yaml.safe_load((FOLDER / "phrases.yaml").read_text(encoding="utf-8"))
+    return {tier: [_pattern(phrase) for phrase in raw[tier]] for tier in ("strong", "soft", "not_meant")}
+
+
+def _pattern(phrase: str) -> re.Pattern:
+    """A phrase as a pattern: `|` separates spellings of a word, `…` lets up to three words between."""
+    words = []
+    for word in phrase.split():
+        if word == "…":
+            words.append(r"(?:\S+ ){0,3}?")
+            continue
+        spellings = [_normal(spelling.rstrip("*")).strip() + (r"\S*" if spelling.endswith("*") else "") for spelling in word.split("|")]
+        words.append(f"(?:{'|'.join(spellings)}) ")
+    return re.compile(" " + "".join(words))
+
+
+@lru_cache(maxsize=1)
+def _helplines() -> tuple[Helpline, ...]:
+    raw = yaml.safe_load((FOLDER / "helplines.yaml").read_text(encoding="utf-8"))
+    return tuple(Helpline(**entry) for entry in raw)
+
+

@@ -1,0 +1,138 @@
+"""Load the base in 4 or 16 bits and its tokenizer. Training and inference both load through here.
+
+Knows which number formats this machine computes in. It does not know what the model is used for:
+adapters to train are PEFT's (`training.trainer`), adapters to talk to are `inference.adapters`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import ModelError
+from finetune.recipe import ROOT
+
+DEMO_BASE = ROOT / "assets" / "demo" / "base"
+DEMO_ADAPTER = ROOT / "assets" / "demo" / "adapter"
+
+
+def device() -> str:
+    """The device models live on: the first GPU, else the CPU."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype(wanted: str = "auto") -> Any:
+    """The torch dtype to compute in: bfloat16 where the hardware has it, else float16 (GPU) or float32 (CPU)."""
+    import torch
+
+    if wanted != "auto":
+        return getattr(torch, wanted)
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+
+
+def resolve(model: str) -> str:
+    """A model's folder, looked for from here and from the project's folder; else the name, as a Hub id."""
+    for path in (Path(model), ROOT / model):
+        if (path / "config.json").is_file():
+            return str(path)
+    if Path(model).is_absolute() or model.startswith((".", "assets/")) or model.count("/") > 1:
+        raise ModelError(
+            f"There is no model in {model} (no config.json). Check the folder, or give a Hugging Face model id.",
+            key="model.no_base",
+            model=model,
+        )
+    return model
+
+
+def load_tokenizer(model: str) -> Any:
+    """The base's tokenizer, with a pad token that is not the end of a message."""
+    from transformers import AutoTokenizer
+
+    source = resolve(model)
+    with _load_errors(model):
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id in (tokenizer.eos_token_id, end):
+        # pad = eos would mask <|eot_id|> out of the loss, and the model would never learn to stop
+        for spare in ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>"):
+            if spare in tokenizer.get_vocab():
+                tokenizer.pad_token = spare
+                break
+    return tokenizer
+
+
+def load_base(model: str, *, four_bit: bool, dtype: str = "auto", attention: str = "sdpa") -> tuple[Any, Any]:
+    """The base model in evaluation mode and its tokenizer; NF4 weights where four_bit, on CPU too."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    source, compute = resolve(model), compute_dtype(dtype)
+    settings: dict[str, Any] = {"dtype": compute, "device_map": {"": device()}, "attn_implementation": attention}
+    if four_bit:
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=compute,
+            bnb_4bit_use_double_quant=torch.cuda.is_available(),
+        )
+    tokenizer = load_tokenizer(model)
+    with _load_errors(model):
+        base = AutoModelForCausalLM.from_pretrained(source, **settings)
+    base.eval()
+    return base, tokenizer
+
+
+def read_adapter_config(folder: Path) -> dict[str, Any]:
+    """An adapter's `adapter_config.json`; ModelError where the folder holds no usable LoRA adapter."""
+    path = folder / "adapter_config.json"
+    if not path.is_file() or not (folder / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            f"There is no adapter in {folder}. Train one in the Train tab, or choose the demo adapter.",
+            key="model.no_adapter",
+            folder=str(folder),
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ModelError(
+            f"{path} is damaged. Copy the adapter again from its run.", key="model.damaged_adapter", folder=str(folder)
+        ) from error
+    if config.get("peft_type") != "LORA":
+        raise ModelError(
+            f"{folder} holds a {config.get('peft_type')} adapter; only LoRA adapters can be used here.",
+            key="model.not_lora",
+            folder=str(folder),
+        )
+    return config
+
+
+class _load_errors:
+    """Turns what transformers raises while loading into a sentence for people."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, (OSError, ValueError, KeyError)):
+            text = str(error)
+            if "gated" in text or "401" in text or "403" in text:
+                raise ModelError(
+                    f"{self.model} is a gated model: accept its licence on its Hugging Face page and log in"
+                    " (`hf auth login`), or use an open copy such as unsloth/Meta-Llama-3.1-8B-Instruct.",
+                    key="model.gated",
+                    model=self.model,
+                ) from error
+            raise ModelError(
+                f"The model {self.model} cannot be loaded ({type(error).__name__}). Check its name, your network and"
+                " the free disk space.",
+                key="model.cannot_load",
+                model=self.model,
+            ) from error

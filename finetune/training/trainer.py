@@ -1,0 +1,299 @@
+"""Train a LoRA adapter as a recipe says, with TRL's SFTTrainer, and leave a run's folder behind.
+
+Runs in a process of its own (`jobs.py`, or the command line). It reports through the folder only:
+status.json, metrics.jsonl, log.txt. It does not know who watches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from finetune import models
+from finetune.data import prompts, splits
+from finetune.errors import FinetuneError, RunError
+from finetune.recipe import Recipe
+from finetune.training import metrics
+from finetune.training.runs import Run, this_process
+
+
+def train(run: Run, *, resume: bool = False) -> None:
+    """Carry out a run from data to adapter; raises what went wrong after writing it to the status."""
+    run.set_status(state="preparing", error="", error_key="", error_facts={}, **this_process())
+    try:
+        _train(run, resume)
+    except FinetuneError as error:
+        facts = {name: str(value) for name, value in error.facts.items()}
+        run.set_status(state="failed", error=str(error), error_key=error.key, error_facts=facts)
+        raise
+    except KeyboardInterrupt:
+        run.set_status(state="stopped", error="Interrupted at the keyboard.", error_key="run.interrupted")
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        told = _explain(error)
+        run.set_status(state="failed", error=str(told), error_key=told.key, error_facts=told.facts)
+        raise told from error
+
+
+def _explain(error: Exception) -> RunError:
+    text = str(error)
+    if "out of memory" in text.lower():
+        return RunError(
+            "The card ran out of memory. Halve training.per_device_train_batch_size and double"
+            " training.gradient_accumulation_steps, or set base.load_in_4bit to true.",
+            key="run.out_of_memory",
+        )
+    return RunError(
+        f"Training failed: {type(error).__name__}: {text.splitlines()[0] if text else 'no message'}."
+        " The log in the run's folder has the details.",
+        key="run.crashed",
+        kind=type(error).__name__,
+        text=text.splitlines()[0] if text else "",
+    )
+
+
+def _train(run: Run, resume: bool) -> None:
+    recipe = run.recipe()
+    checkpoint = last_checkpoint(run) if resume else None
+    if not (resume and (run.data / "report.json").is_file()):
+        report = splits.prepare(recipe.data, run.data)
+        print(f"data: {report['kept']:,} of {report['rows']:,} rows kept, splits {report['splits']}", flush=True)
+
+    run.set_status(state="loading")
+    _quiet_libraries(recipe)
+    trainer, style = build_trainer(run, recipe)
+    total = trainer.args.max_steps if trainer.args.max_steps > 0 else _planned_steps(trainer)
+    run.set_status(state="training", total_steps=total)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    stopped = run.stop_request.exists() and trainer.state.global_step < trainer.state.max_steps
+    run.set_status(state="saving", step=trainer.state.global_step)
+    save_adapter(trainer.model, style, recipe, run.adapter)
+    run.stop_request.unlink(missing_ok=True)
+    run.set_status(state="stopped" if stopped else "finished", step=trainer.state.global_step)
+    print(f"adapter saved in {run.adapter}", flush=True)
+
+
+def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
+    """The trainer, ready to go, and the prompt format its examples are written in."""
+    from datasets import Dataset
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from transformers import set_seed
+    from trl import SFTConfig, SFTTrainer
+
+    style = prompts.PromptFormat.of(recipe.data)
+    t = recipe.training
+    on_cpu = models.device() == "cpu"
+    base, tokenizer = models.load_base(
+        recipe.base.model,
+        four_bit=recipe.base.load_in_4bit,
+        dtype=recipe.base.dtype,
+        attention="eager" if on_cpu else "sdpa",  # PyTorch's flash attention for CPUs is slower at these lengths
+    )
+    if on_cpu:
+        _keep_freed_memory()
+    rows = {name: splits.read_split(run.data, name) for name in ("train", "validation")}
+    if t.eval_rows and t.eval_rows < len(rows["validation"]):
+        rows["validation"] = random.Random(t.seed).sample(rows["validation"], t.eval_rows)
+    examples = {name: Dataset.from_list(encode_rows(rows[name], tokenizer, style, recipe)) for name in rows}
+    if recipe.base.load_in_4bit:
+        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=t.gradient_checkpointing)
+    set_seed(t.seed)
+    model = get_peft_model(
+        base,
+        LoraConfig(
+            task_type="CAUSAL_LM",
+            r=recipe.adapter.r,
+            lora_alpha=recipe.adapter.lora_alpha,
+            lora_dropout=recipe.adapter.lora_dropout,
+            bias=recipe.adapter.bias,
+            target_modules=list(recipe.adapter.target_modules),
+        ),
+    )
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()  # float32 master weights; autocast computes in 16 bits
+
+    import torch
+
+    compute = models.compute_dtype(recipe.base.dtype)
+    arguments = SFTConfig(
+        output_dir=str(run.checkpoints),
+        max_length=t.max_length,
+        per_device_train_batch_size=t.per_device_train_batch_size,
+        per_device_eval_batch_size=t.per_device_eval_batch_size,
+        gradient_accumulation_steps=t.gradient_accumulation_steps,
+        learning_rate=t.learning_rate,
+        lr_scheduler_type=t.lr_scheduler_type,
+        warmup_steps=t.warmup_steps,
+        weight_decay=t.weight_decay,
+        max_grad_norm=t.max_grad_norm,
+        optim=t.optim if torch.cuda.is_available() else "adamw_torch",
+        num_train_epochs=t.num_train_epochs,
+        max_steps=t.max_steps,
+        eval_strategy="steps",
+        eval_steps=t.eval_steps,
+        eval_on_start=True,
+        save_strategy="steps",
+        save_steps=t.save_steps,
+        save_total_limit=t.save_total_limit,
+        load_best_model_at_end=t.load_best_model_at_end,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=t.logging_steps,
+        logging_first_step=True,
+        gradient_checkpointing=t.gradient_checkpointing,
+        seed=t.seed,
+        data_seed=t.seed,
+        bf16=compute is torch.bfloat16,
+        fp16=compute is torch.float16,
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=True,
+        loss_type="chunked_nll",  # logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
+        report_to="wandb" if recipe.tracking.report_to == "wandb" else "none",
+        run_name=recipe.tracking.run_name or run.name,
+        disable_tqdm=False,
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=examples["train"],
+        eval_dataset=examples["validation"],
+        processing_class=tokenizer,
+        callbacks=[_folder_callback(run)],
+    )
+    return trainer, style
+
+
+def encode_rows(
+    rows: list[dict[str, str]], tokenizer: Any, style: prompts.PromptFormat, recipe: Recipe
+) -> list[dict[str, list[int]]]:
+    """Rows as `input_ids` and `labels`; rows whose whole reply would be cut off are left out.
+
+    Raises RunError where none is left, for then the loss would see nothing.
+    """
+    examples = []
+    for row in rows:
+        messages = prompts.conversation(row["question"], row["answer"])
+        ids, labels = prompts.encode_example(tokenizer, messages, style, recipe.training.max_length)
+        if labels[-1] != prompts.IGNORED:
+            examples.append({"input_ids": ids, "labels": labels})
+    if not examples:
+        raise RunError(
+            f"Every prompt alone is longer than training.max_length ({recipe.training.max_length} tokens), so no reply"
+            " would be learnt. Raise max_length.",
+            key="run.all_cut",
+            max_length=recipe.training.max_length,
+        )
+    return examples
+
+
+def save_adapter(model: Any, style: prompts.PromptFormat, recipe: Recipe, folder: Path) -> None:
+    """Write the adapter with its prompt format; the base is named as the recipe names it."""
+    part = folder.with_name("adapter.part")
+    model.save_pretrained(str(part))
+    style.save(part)
+    config_file = part / "adapter_config.json"
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = recipe.base.model
+    config_file.write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
+    (part / "README.md").unlink(missing_ok=True)
+    if folder.exists():
+        old = folder.with_name("adapter.old")
+        folder.rename(old)
+        part.rename(folder)
+        for file in old.iterdir():
+            file.unlink()
+        old.rmdir()
+    else:
+        part.rename(folder)
+
+
+def last_checkpoint(run: Run) -> Path:
+    """The newest complete checkpoint; RunError where there is none to resume from."""
+    complete = [path for path in run.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    if not complete:
+        raise RunError(
+            f"{run.name} has no checkpoint to resume from. Start it anew.", key="run.no_checkpoint", run=run.name
+        )
+    return max(complete, key=lambda path: int(path.name.rsplit("-", 1)[1]))
+
+
+def _planned_steps(trainer: Any) -> int:
+    import math
+
+    batches = len(trainer.get_train_dataloader())
+    a = trainer.args
+    return math.ceil(a.num_train_epochs * max(1, math.ceil(batches / a.gradient_accumulation_steps)))
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse large blocks instead of returning them: a fifth less time a step on a CPU."""
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl and macOS have none
+    if mallopt is not None:
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, (1 << 31) - 1)
+
+
+def _quiet_libraries(recipe: Recipe) -> None:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if recipe.tracking.report_to == "wandb":
+        os.environ["WANDB_PROJECT"] = recipe.tracking.project
+        os.environ.setdefault("WANDB_MODE", recipe.tracking.mode)
+    else:
+        os.environ["WANDB_DISABLED"] = "true"
+
+
+def _folder_callback(run: Run) -> Any:
+    import torch
+    from transformers import TrainerCallback
+
+    class FolderCallback(TrainerCallback):
+        """Writes metrics and status to the run's folder, and obeys its stop request."""
+
+        def __init__(self) -> None:
+            earlier, _ = metrics.read(run.folder)
+            self.began = time.perf_counter() - (earlier[-1]["elapsed_s"] if earlier else 0.0)
+            self.last: tuple[float, float] | None = None
+
+        def on_log(self, args, state, control, logs=None, **_):  # noqa: ANN001
+            line: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 6)}
+            now = time.perf_counter()
+            for key in ("loss", "eval_loss", "learning_rate", "grad_norm"):
+                if key in logs:
+                    line[key] = float(logs[key])
+            if "loss" in logs and "num_tokens" in logs:
+                tokens = float(logs["num_tokens"])
+                line["tokens"] = int(tokens)
+                if self.last and tokens > self.last[0]:
+                    line["tokens_per_second"] = round((tokens - self.last[0]) / (now - self.last[1]), 2)
+                self.last = (tokens, now)
+            if "eval_loss" in logs and self.last:
+                self.last = (self.last[0], now)  # time spent on evaluation is not training time
+            if torch.cuda.is_available():
+                line["gpu_memory_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 3)
+            line["elapsed_s"] = round(now - self.began, 3)
+            if "loss" in line or "eval_loss" in line:
+                metrics.append(run.folder, line)
+
+        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            run.set_status(step=state.global_step)
+            if run.stop_request.exists():
+                control.should_training_stop = True
+                control.should_save = True
+                control.should_evaluate = args.load_best_model_at_end
+
+    return FolderCallback()
+
+
