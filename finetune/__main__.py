@@ -11,14 +11,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from finetune.errors import FinetuneError, RecipeError
-from finetune.recipe import Generation, Recipe, default, presets
+from finetune.errors import FinetuneError, Problem, RecipeError
+from finetune.recipe import Recipe, presets
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Fine-tune, compare and talk."
@@ -39,8 +38,15 @@ def told_to_user() -> Iterator[None]:
     try:
         yield
     except FinetuneError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(str(error).replace("\n", "; "))
         raise typer.Exit(2) from error
+    except OSError as error:  # a file where a folder belongs, a full disk, a folder of somebody else's
+        _tell(f"{error.filename}: {error.strerror}. Check the path, its permissions and the free disk space.")
+        raise typer.Exit(2) from error
+
+
+def _tell(text: str) -> None:
+    print(f"error: {text}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -62,8 +68,13 @@ def as_settings(pairs: list[str] | None) -> dict[str, str]:
     """`["training.max_steps=30"]` as a dictionary; RecipeError where the equals sign is missing."""
     wrong = [pair for pair in pairs or [] if "=" not in pair]
     if wrong:
-        raise RecipeError({"--set": f"write section.setting=value; found {', '.join(wrong)}."})
+        raise _usage("--set", f"write section.setting=value; found {', '.join(wrong)}.")
     return dict(pair.split("=", 1) for pair in pairs or [])
+
+
+def _usage(option: str, text: str) -> RecipeError:
+    """What is wrong with a command's own options."""
+    return RecipeError({option: Problem(text, "")})
 
 
 @app.command()
@@ -103,24 +114,24 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --run-dir.")] = False,
 ) -> None:
     """Train an adapter as a recipe says."""
-    from finetune.training import runs, trainer
+    from finetune.training import reporting, runs, trainer
 
     with told_to_user():
         if resume:
             if run_dir is None:
-                raise RecipeError({"--resume": "say which run to go on with: --run-dir FOLDER."})
-            run = runs.at(run_dir)
-            run.stop_request.unlink(missing_ok=True)
+                raise _usage("--resume", "say which run to go on with: --run-dir FOLDER.")
+            run = runs.to_resume(run_dir)
         else:
             chosen = Recipe.read(recipe).with_settings(as_settings(settings))
             if run_dir is None:
                 run = runs.create(home(), chosen)
             elif (run_dir / "recipe.yaml").resolve() == Path(recipe).resolve():
-                run = runs.at(run_dir)  # the app has laid the folder out and started this process for it
+                run = runs.laid_out(run_dir)  # the app has laid the folder out and started this process for it
             else:
                 run = runs.adopt(run_dir, chosen)
-        print(f"run: {run.folder}", flush=True)
-        trainer.train(run, resume=resume)
+        with reporting.logged(run), told_to_user():
+            print(f"run: {run.folder}", flush=True)
+            trainer.train(run, resume=resume)
 
 
 @app.command()
@@ -130,7 +141,7 @@ def generate(
     adapter: Annotated[Path | None, typer.Option(help="An adapter's folder.")] = None,
     prompt: Annotated[str, typer.Option(help="What the person writes.")] = ...,
     side: Annotated[str, typer.Option(help="base, tuned or both.")] = "both",
-    seed: Annotated[int, typer.Option(help="Same seed, same reply.")] = default("generation.seed"),
+    seed: Annotated[int | None, typer.Option(help="Same seed, same reply.")] = None,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
@@ -142,14 +153,16 @@ def generate(
 
     with told_to_user(), only_json(as_json):
         if sum(x is not None for x in (demo, run, adapter)) != 1 or demo not in (None, "demo"):
-            raise RecipeError({"generate": "choose one of --run FOLDER, --adapter FOLDER or the word demo."})
+            raise _usage("generate", "choose one of --run FOLDER, --adapter FOLDER or the word demo.")
         if side not in ("base", "tuned", "both"):
-            raise RecipeError({"--side": f"{side!r} is not known; choose base, tuned or both."})
+            raise _usage("--side", f"{side!r} is not known; choose base, tuned or both.")
         if not prompt.strip():
-            raise RecipeError({"--prompt": "is empty; write what the person says."})
+            raise _usage("--prompt", "is empty; write what the person says.")
         recipe = runs.at(run).recipe() if run else Recipe()
         chosen = {f"generation.{k.removeprefix('generation.')}": v for k, v in as_settings(settings).items()}
-        how: Generation = replace(recipe.with_settings(chosen).generation, seed=seed)
+        if seed is not None:
+            chosen["generation.seed"] = seed
+        how = recipe.with_settings(chosen).generation
         folder = adapter or (runs.at(run).adapter if run else models.DEMO_ADAPTER)
         base = models.read_adapter_config(folder)["base_model_name_or_path"]
         asked = {"base": None, "tuned": folder}
@@ -157,7 +170,7 @@ def generate(
         backend = LocalBackend(base)
         texts = replies(backend, [Side(conversation(prompt), asked[name], how) for name in names])
     answered = dict(zip(names, texts, strict=True))
-    result = {"prompt": prompt, "base": answered.get("base"), "tuned": answered.get("tuned"), "seed": seed}
+    result = {"prompt": prompt, "base": answered.get("base"), "tuned": answered.get("tuned"), "seed": how.seed}
     show(result, as_json, [f"{name}: {text}" for name, text in answered.items()])
 
 
@@ -178,12 +191,21 @@ def screen(
 
     with told_to_user():
         if (text is None) == (file is None):
-            raise RecipeError({"screen": "give one text, or --file FILE."})
+            raise _usage("screen", "give one text, or --file FILE.")
         if file is not None and not file.is_file():
-            raise RecipeError({"--file": f"there is no file {file}."})
-        lines = [text] if text is not None else file.read_text(encoding="utf-8").splitlines()
+            raise _usage("--file", f"there is no file {file}.")
+        lines = [text] if text is not None else _lines(file)
         result = [{"line": line, "tier": safety.screen(line)} for line in lines]
     show(result, as_json, [f"{entry['tier']}\t{entry['line']}" for entry in result])
+
+
+def _lines(file: Path) -> list[str]:
+    """A file's lines; only a line break ends one, not the other signs that `str.splitlines` takes for one."""
+    try:
+        with file.open(encoding="utf-8") as opened:
+            return [line.removesuffix("\n") for line in opened]
+    except UnicodeDecodeError as error:
+        raise _usage("--file", f"{file} is not UTF-8 text. Save it as UTF-8.") from error
 
 
 @app.command()
@@ -197,9 +219,9 @@ def bench(
 
     with told_to_user(), only_json(as_json):
         if what not in benches.BENCHES:
-            raise RecipeError({"bench": f"{what!r} is not known; choose one of {', '.join(benches.BENCHES)}."})
+            raise _usage("bench", f"{what!r} is not known; choose one of {', '.join(benches.BENCHES)}.")
         result = benches.BENCHES[what](repeats)
-    show(result, as_json, [f"{key}: {value:.2f}" if isinstance(value, float) else f"{key}: {value}" for key, value in result.items()])
+    show(result, as_json, [f"{k}: {v:.2f}" if isinstance(v, float) else f"{k}: {v}" for k, v in result.items()])
 
 
 @app.command()
@@ -218,11 +240,14 @@ def evaluate(
 
 
 def main() -> None:
-    """Entry point; an interrupted command ends with the shell's usual code."""
+    """Entry point; a command that is written wrongly is refused in one line as well."""
     try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+    except typer.TyperException as error:
+        _tell(" ".join(error.format_message().split()) + " Add --help to see how it is written.")
+        sys.exit(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)  # as shells do
 
 
 if __name__ == "__main__":

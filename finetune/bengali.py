@@ -20,12 +20,26 @@ VIRAMA = "\u09cd"
 REPLACEMENT = "\ufffd"
 SENTENCE_ENDS = "।?!"
 
-_INVISIBLE = re.compile(f"[\u200b\u200e\u200f\u2060\ufeff\u00ad]|(?<!{VIRAMA})[\u200c\u200d](?!{VIRAMA})")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+STOPWORDS = frozenset(
+    unicodedata.normalize(
+        "NFC",
+        "আমি আমার আমাকে আমরা আমাদের আপনি আপনার আপনাকে তুমি তোমার এই সেই ওই এটা সেটা ওটা এ ও সে তার তাকে তাঁর তিনি যে যা"
+        " কি কী কে না নেই নয় হয় হয়ে হয়েছে হচ্ছে ছিল আছে থেকে জন্য সঙ্গে সাথে নিয়ে করে করতে করছি করি খুব অনেক একটা একটু"
+        " একটি এক আর এবং কিন্তু তবু তাই তো যেন মনে মন কিছু কোনো কোন সব সবাই এখন আজ কাল রোজ দিন কথা ভালো লাগছে লাগে হলে"
+        " হতে যায় যাচ্ছে গেছে গেল পারছি পারি শুধু বলে বলেছে বলেন মতো পর পরে আগে কাছে ওপর মধ্যে ভেতর কেন কীভাবে কখনও এখনও"
+        " আবার নিজের নিজে হঠাৎ বছর মাস",
+    ).split()
+)
+"""Frequent words that say nothing about what a person wrote; used to see whether a reply is on the point."""
+
+_LINE_BREAK = re.compile("\r\n|[\r\x0b\x0c\x85]")
+_NOISE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2060\ufeff\u00ad]")
+_STRAY_JOINER = re.compile(f"(?<!{VIRAMA})[\u200c\u200d](?!{VIRAMA})")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r" ?\n[ \n]*")
-_BENGALI_LETTER = regex.compile(r"[\p{Bengali}&&[\p{L}\p{M}]]", regex.V1)
 _LETTER = regex.compile(r"[\p{L}\p{M}]")
+_BENGALI_LETTERS = re.compile(f"[{''.join(_LETTER.findall(''.join(map(chr, range(0x0980, 0x0A00)))))}]+")
 _GRAPHEME = regex.compile(r"\X")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[\u200c\u200d'’-][\p{L}\p{M}\p{N}]+)*")
 _MOJIBAKE = re.compile(r"à¦|à§|â€|Ã[\x80-\xbf]")
@@ -35,15 +49,15 @@ _DEPENDENT = re.compile("[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7]")
 def clean(text: str) -> str:
     """Text in NFC without control and noise characters, blanks folded, ends stripped.
 
-    Line breaks stay (runs of them become one). Applied to training data and to what people type,
-    so that both reach the tokenizer in the same form.
+    Line breaks stay (runs of them become one); half a surrogate pair becomes U+FFFD. Applied to
+    training data and to what people type, so that both reach the tokenizer in the same form.
     """
-    text = unicodedata.normalize("NFC", text)
-    if not text.isprintable() or "\u00a0" in text or "  " in text:
-        text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-        text = _INVISIBLE.sub("", text)
+    if not text.isprintable() or "  " in text:
+        text = _NOISE.sub("", _LINE_BREAK.sub("\n", _HALF_PAIR.sub(REPLACEMENT, text)))
+        # Two signs between which noise stood may compose or change places, and so may two between which a joiner did.
+        text = _STRAY_JOINER.sub("", unicodedata.normalize("NFC", text))
         text = _BLANK_LINES.sub("\n", _SPACES.sub(" ", text))
-    return text.strip()
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def graphemes(text: str) -> list[str]:
@@ -56,10 +70,17 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def content_words(text: str) -> set[str]:
+    """The words that carry a text's matter: three characters or more, and no stop word."""
+    return {word for word in words(text) if len(word) >= 3 and word not in STOPWORDS}
+
+
 def script_share(text: str) -> float:
     """Share of Bengali letters and marks among all letters and marks, 0 to 1; 0 where there are none."""
-    letters = len(_LETTER.findall(text))
-    return len(_BENGALI_LETTER.findall(text)) / letters if letters else 0.0
+    others = _BENGALI_LETTERS.sub("", text)
+    bengali = len(text) - len(others)
+    letters = bengali + len(_LETTER.findall(others))
+    return bengali / letters if letters else 0.0
 
 
 def looks_like_mojibake(text: str) -> bool:
@@ -79,13 +100,15 @@ def broken_graphemes(text: str) -> list[str]:
     return [
         g
         for g in graphemes(text)
-        if REPLACEMENT in g or _DEPENDENT.match(g) or (g[0] in "\u200c\u200d" and len(g) > 1)
+        if REPLACEMENT in g
+        or (_DEPENDENT.search(g) and not g[0].isalnum())  # a blank or a full stop carries a sign as a letter does
+        or (g[0] in "\u200c\u200d" and len(g) > 1)
     ]
 
 
 def ends_sentence(text: str) -> bool:
     """True where the text ends with । ? or !, closing quotation marks and brackets aside."""
-    return text.rstrip().rstrip("”’\"')»")[-1:] in SENTENCE_ENDS and bool(text.strip())
+    return text.rstrip().rstrip("”’\"')»").endswith(tuple(SENTENCE_ENDS))
 
 
 def trim_unfinished(text: str) -> str:

@@ -14,6 +14,18 @@ thing in another one. It does not know where or how errors are shown.
 from __future__ import annotations
 
 
+class Problem(str):
+    """A sentence about one setting that cannot work, with its key and facts for translators."""
+
+    key: str
+    facts: dict[str, object]
+
+    def __new__(cls, message: str, key: str, **facts: object) -> Problem:
+        self = super().__new__(cls, message)
+        self.key, self.facts = key, facts
+        return self
+
+
 class FinetuneError(Exception):
     """Anything the person who uses the tool can mend; the message is written for them.
 
@@ -33,7 +45,7 @@ class DataError(FinetuneError):
 class RecipeError(FinetuneError):
     """Settings that cannot work; `problems` maps each field, `section.key`, to its sentence."""
 
-    def __init__(self, problems: dict[str, str]) -> None:
+    def __init__(self, problems: dict[str, Problem]) -> None:
         self.problems = problems
         text = "\n".join(f"{name}: {problem}" for name, problem in problems.items())
         super().__init__(text, key="recipe", problems=text)

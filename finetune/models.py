@@ -96,18 +96,23 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
             key="model.no_adapter",
             folder=str(folder),
         )
+    damaged = ModelError(
+        f"{path} is damaged. Copy the adapter again from its run.", key="model.damaged_adapter", folder=str(folder)
+    )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ModelError(
-            f"{path} is damaged. Copy the adapter again from its run.", key="model.damaged_adapter", folder=str(folder)
-        ) from error
+    except ValueError as error:  # not JSON, or not even text
+        raise damaged from error
+    if not isinstance(config, dict):
+        raise damaged
     if config.get("peft_type") != "LORA":
         raise ModelError(
             f"{folder} holds a {config.get('peft_type')} adapter; only LoRA adapters can be used here.",
             key="model.not_lora",
             folder=str(folder),
         )
+    if not isinstance(config.get("lora_alpha"), int | float) or not config.get("base_model_name_or_path"):
+        raise damaged
     return config
 
 
@@ -121,9 +126,11 @@ class _load_errors:
         return None
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, (OSError, ValueError, KeyError)):
-            text = str(error)
-            if "gated" in text or "401" in text or "403" in text:
+        from safetensors import SafetensorError
+
+        if isinstance(error, (OSError, ValueError, KeyError, SafetensorError)):
+            text = str(error).replace(self.model, "")  # whose name may hold any number
+            if not Path(resolve(self.model)).is_dir() and ("gated" in text or "401" in text or "403" in text):
                 raise ModelError(
                     f"{self.model} is a gated model: accept its licence on its Hugging Face page and log in"
                     " (`hf auth login`), or use an open copy such as unsloth/Meta-Llama-3.1-8B-Instruct.",

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from finetune.errors import RecipeError
+from finetune.errors import Problem, RecipeError
 
 ROOT = Path(__file__).resolve().parent.parent
 PRESETS = ROOT / "assets" / "recipes"
@@ -167,7 +167,7 @@ class Recipe:
         for name, value in settings.items():
             section, _, key = name.partition(".")
             if section not in SECTIONS or key not in raw[section]:
-                problems[name] = f"no such setting. {_known(section)}"
+                problems[name] = Problem(f"no such setting. {_known(section)}", "recipe.unknown")
             else:
                 raw[section][key] = value
         if problems:
@@ -188,36 +188,37 @@ class Recipe:
     def from_dict(raw: Any) -> Recipe:
         """Check and build; raises RecipeError with every problem at once."""
         if not isinstance(raw, dict):
-            raise RecipeError({"recipe": f"expected sections ({', '.join(SECTIONS)}), found {type(raw).__name__}."})
-        problems: dict[str, str] = {}
+            text = f"expected sections ({', '.join(SECTIONS)}), found {type(raw).__name__}."
+            raise RecipeError({"recipe": Problem(text, "recipe.no_sections")})
+        problems: dict[str, Problem] = {}
         built = {}
         for key in raw:
             if key != "name" and key not in SECTIONS:
-                problems[str(key)] = f"no such section. Sections are {', '.join(SECTIONS)}."
+                problems[str(key)] = Problem(f"no such section. Sections are {', '.join(SECTIONS)}.", "recipe.unknown")
         for name, section in SECTIONS.items():
-            built[name] = _section(name, section, raw.get(name) or {}, problems)
+            built[name] = _section(name, section, raw.get(name), problems)
+        if built["training"] is not None:
+            problems |= _cross_problems(built["training"])
         if problems:
             raise RecipeError(problems)
-        recipe = Recipe(name=str(raw.get("name", "recipe")), **built)
-        problems = _cross_problems(recipe)
-        if problems:
-            raise RecipeError(problems)
-        return recipe
+        return Recipe(name=str(raw.get("name", "recipe")), **built)
 
     @staticmethod
     def read(path: str | Path) -> Recipe:
         """A recipe from a YAML file, or a preset by its name."""
         path = Path(path)
-        if not path.suffix and (PRESETS / f"{path}.yaml").exists():
+        if path.name == str(path) and (PRESETS / f"{path}.yaml").exists():
             path = PRESETS / f"{path}.yaml"
         if not path.is_file():
             known = ", ".join(presets())
-            raise RecipeError({"recipe": f"there is no file {path}. Give a YAML file or one of the presets: {known}."})
+            text = f"there is no file {path}. Give a YAML file or one of the presets: {known}."
+            raise RecipeError({"recipe": Problem(text, "recipe.no_file", file=str(path), known=known)})
         try:
             raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             where = str(error).splitlines()[-1].strip()
-            raise RecipeError({"recipe": f"{path.name} is not YAML ({where}). Mend that line."}) from error
+            text = f"{path.name} is not YAML ({where}). Mend that line."
+            raise RecipeError({"recipe": Problem(text, "recipe.not_yaml", file=path.name, where=where)}) from error
         if isinstance(raw, dict):
             raw.setdefault("name", path.stem)
         return Recipe.from_dict(raw)
@@ -246,26 +247,31 @@ def _known(section: str) -> str:
     return f"Write section.setting; sections are {', '.join(SECTIONS)}."
 
 
-def _section(name: str, section: type, raw: Any, problems: dict[str, str]) -> Any:
+def _section(name: str, section: type, raw: Any, problems: dict[str, Problem]) -> Any:
+    """The section built, or None after adding to `problems` what is wrong in it."""
+    if raw is None:
+        return section()
     if not isinstance(raw, dict):
-        problems[name] = f"expected settings, found {raw!r}."
+        problems[name] = Problem(f"expected settings, found {raw!r}.", "recipe.no_settings", value=repr(raw))
         return None
+    before = len(problems)
     kinds = get_type_hints(section)
     values = {}
     for key, value in raw.items():
         known = next((f for f in fields(section) if f.name == key), None)
         if known is None:
-            problems[f"{name}.{key}"] = f"no such setting. {_known(name)}"
+            problems[f"{name}.{key}"] = Problem(f"no such setting. {_known(name)}", "recipe.unknown")
             continue
         try:
             values[key] = _as_kind(value, kinds[key])
         except (TypeError, ValueError, KeyError, OverflowError):
-            problems[f"{name}.{key}"] = f"{value!r} is not {_spoken(kinds[key])}."
+            text = f"{value!r} is not {_spoken(kinds[key])}."
+            problems[f"{name}.{key}"] = Problem(text, "recipe.kind", value=value)
             continue
         problem = _range_problem(values[key], known.metadata)
-        if problem:
+        if problem is not None:
             problems[f"{name}.{key}"] = problem
-    return None if problems else section(**values)
+    return section(**values) if len(problems) == before else None
 
 
 def _as_kind(value: Any, kind: Any) -> Any:
@@ -295,28 +301,34 @@ def _spoken(kind: Any) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}.get(kind, "a list of names")
 
 
-def _range_problem(value: Any, metadata: Any) -> str:
+def _range_problem(value: Any, metadata: Any) -> Problem | None:
     low, high, choices = metadata["low"], metadata["high"], metadata["choices"]
+    known = ", ".join(map(str, choices))
     if isinstance(value, tuple):
-        unknown = [part for part in value if part not in choices]
+        unknown = ", ".join(part for part in value if part not in choices)
         if unknown or not value:
-            return f"choose one or more of {', '.join(choices)}; found {', '.join(unknown) or 'none'}."
-        return ""
-    if choices and value not in choices:
-        return f"{value!r} is not known; choose one of {', '.join(map(str, choices))}."
-    if low is not None and not (low <= value <= high):
-        return f"{value:g} cannot work; choose a value from {low:g} to {high:g}."
-    return ""
+            text = f"choose one or more of {known}; found {unknown or 'none'}."
+            return Problem(text, "recipe.choices", value=unknown, choices=known)
+    elif choices and value not in choices:
+        return Problem(f"{value!r} is not known; choose one of {known}.", "recipe.choices", value=value, choices=known)
+    elif low is not None and not (low <= value <= high):
+        value, low, high = (str(number) if isinstance(number, int) else f"{number:g}" for number in (value, low, high))
+        text = f"{value} cannot work; choose a value from {low} to {high}."
+        return Problem(text, "recipe.range", value=value, low=low, high=high)
+    return None
 
 
-def _cross_problems(recipe: Recipe) -> dict[str, str]:
+def _cross_problems(t: Training) -> dict[str, Problem]:
     problems = {}
-    t = recipe.training
     if t.max_steps == 0:
-        problems["training.max_steps"] = "0 would train nothing; use -1 to let num_train_epochs decide."
+        text = "0 would train nothing; use -1 to let num_train_epochs decide."
+        problems["training.max_steps"] = Problem(text, "recipe.no_steps")
     if t.load_best_model_at_end and t.save_steps % t.eval_steps:
-        problems["training.save_steps"] = (
+        text = (
             f"{t.save_steps} must be a multiple of eval_steps ({t.eval_steps}), so that every checkpoint has an"
             " evaluation; or set load_best_model_at_end to false."
+        )
+        problems["training.save_steps"] = Problem(
+            text, "recipe.save_steps", save_steps=t.save_steps, eval_steps=t.eval_steps
         )
     return problems

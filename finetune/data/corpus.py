@@ -1,36 +1,28 @@
-"""Read question-and-answer rows from a file or the Hub, clean them, and count what was dropped.
+"""Clean question-and-answer rows, and count what was dropped and why.
 
 Rows stream through one at a time, so that a million of them need no more memory than a thousand.
-It does not split (`splits.py`) and does not know the chat format (`prompts.py`). Near-identical
-rows are kept here: they are grouped when splitting, only exact repeats are dropped.
+It does not know files (`sources.py`), does not split (`splits.py`) and does not know the chat format
+(`prompts.py`). Near-identical rows are kept here: they are grouped when splitting, only exact repeats
+are dropped.
 
 Row numbers count data rows from 1, the header aside.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from finetune import bengali
+from finetune.data.sources import FIELDS, SURPLUS, read_rows
 from finetune.errors import DataError
-from finetune.recipe import ROOT, Data
-
-FIELDS = ("topic", "title", "question", "answer")
-
-KAGGLE_NAMES = ("BengaliEmpatheticConversationsCorpus .csv", "BengaliEmpatheticConversationsCorpus.csv")
-"""The corpus' file on Kaggle has a blank before .csv; people rename it, so either finds the other."""
+from finetune.recipe import Data
 
 REASONS = ("missing", "empty", "too_short", "corrupted", "not_bengali", "duplicate")
 """Why a row is dropped, in the order the checks are made: a row is counted under the first that holds."""
-
-_NOT_TEXT = {b"%PDF": "a PDF", b"PK\x03\x04": "an Excel or ZIP file", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture"}
 
 
 @dataclass
@@ -123,186 +115,8 @@ def _clean_row(raw: dict, data: Data) -> tuple[dict[str, str], str, bool]:
             return row, "empty", False
         if len(text) < data.min_characters:
             return row, "too_short", False
-        if bengali.REPLACEMENT in text or bengali.looks_like_mojibake(text):
+        if SURPLUS in raw or bengali.REPLACEMENT in text or bengali.looks_like_mojibake(text):
             return row, "corrupted", False
         if bengali.script_share(text) < data.min_bengali:
             return row, "not_bengali", False
     return row, "", repaired
-
-
-def read_rows(data: Data) -> Iterator[dict]:
-    """The raw rows of the source, as dictionaries by column; DataError where it cannot be read."""
-    path = find_file(data.source)
-    if path is None:
-        if _looks_like_hub_id(data.source):
-            yield from _read_hub(data)
-            return
-        raise DataError(
-            f"There is no file {data.source}. Check the path, or upload the file again.",
-            key="data.no_file",
-            file=data.source,
-        )
-    if path.stat().st_size == 0:
-        raise DataError(
-            f"{path.name} is empty. Choose a file with question and answer columns.", key="data.empty", file=path.name
-        )
-    if path.suffix.lower() == ".parquet":
-        yield from _read_parquet(path, data)
-        return
-    _refuse_what_is_not_text(path)
-    if path.suffix.lower() in (".jsonl", ".json", ".ndjson"):
-        yield from _read_jsonl(path, data)
-    else:
-        yield from _read_csv(path, data)
-
-
-def find_file(source: str) -> Path | None:
-    """The file a source names: as given, from the project's folder, or under the corpus' other spelling."""
-    for path in (Path(source), ROOT / source):
-        candidates = [path]
-        if path.name in KAGGLE_NAMES:
-            candidates += [path.with_name(name) for name in KAGGLE_NAMES]
-        if path.is_dir():
-            candidates = [path / name for name in KAGGLE_NAMES]
-        for candidate in candidates:
-            if candidate.is_file():
-                return candidate
-    return None
-
-
-def _looks_like_hub_id(source: str) -> bool:
-    return source.count("/") == 1 and not source.startswith((".", "/")) and not Path(source).suffix
-
-
-def _refuse_what_is_not_text(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    kind = next((kind for magic, kind in _NOT_TEXT.items() if head.startswith(magic)), "")
-    if not kind and b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        kind = "not a text file"
-    if kind:
-        raise DataError(
-            f"{path.name} is {kind}, whatever its name says. Save the table as CSV (UTF-8) and choose that file.",
-            key="data.not_text",
-            file=path.name,
-        )
-
-
-def _encoding(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(2)
-    return "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-
-
-def _not_unicode(path: Path) -> DataError:
-    return DataError(
-        f"{path.name} is not saved as UTF-8, so its Bengali letters cannot be read. Save it as CSV (UTF-8) and try again.",
-        key="data.not_unicode",
-        file=path.name,
-    )
-
-
-def _check_columns(found: list[str], data: Data, name: str) -> None:
-    needed = [data.question, data.answer]
-    lacking = [column for column in needed if column not in found]
-    if lacking:
-        raise DataError(
-            f"{name} has no column {' and no column '.join(lacking)}. It has: {', '.join(found) or 'none'}."
-            " Say which columns hold the question and the answer (data.question, data.answer).",
-            key="data.columns",
-            file=name,
-            lacking=", ".join(lacking),
-            found=", ".join(found),
-        )
-
-
-def _read_csv(path: Path, data: Data) -> Iterator[dict]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    try:
-        with path.open(encoding=_encoding(path), newline="") as file:
-            head = file.readline()
-            file.seek(0)
-            wanted = {data.question, data.answer}
-            delimiter = max(",;\t", key=lambda d: (len(wanted & set(_header(head, d))), d == ","))
-            reader = csv.reader(file, delimiter=delimiter)
-            found = [column.strip() for column in next(reader, [])]
-            _check_columns(found, data, path.name)
-            for values in reader:
-                if values:
-                    yield dict(zip(found, values, strict=False))
-    except UnicodeError as error:
-        raise _not_unicode(path) from error
-    except csv.Error as error:
-        raise DataError(
-            f"{path.name} is damaged near line {reader.line_num}: {error}. Save it again as CSV (UTF-8).",
-            key="data.damaged",
-            file=path.name,
-            line=reader.line_num,
-        ) from error
-
-
-def _header(line: str, delimiter: str) -> list[str]:
-    return [column.strip() for column in next(csv.reader([line], delimiter=delimiter), [])]
-
-
-def _read_jsonl(path: Path, data: Data) -> Iterator[dict]:
-    try:
-        with path.open(encoding=_encoding(path)) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    row = error
-                if not isinstance(row, dict):
-                    raise DataError(
-                        f"Line {number} of {path.name} is not a JSON object. Write one object a line,"
-                        ' {"Questions": …, "Answers": …}.',
-                        key="data.not_jsonl",
-                        file=path.name,
-                        line=number,
-                    )
-                if number == 1:
-                    _check_columns(list(row), data, path.name)
-                yield row
-    except UnicodeError as error:
-        raise _not_unicode(path) from error
-
-
-def _read_parquet(path: Path, data: Data) -> Iterator[dict]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowException as error:
-        raise DataError(
-            f"{path.name} is not a readable Parquet file. Export it again, or use CSV (UTF-8).",
-            key="data.damaged_parquet",
-            file=path.name,
-        ) from error
-    found = table.schema_arrow.names
-    _check_columns(found, data, path.name)
-    wanted = [getattr(data, name) for name in FIELDS if getattr(data, name) in found]
-    for batch in table.iter_batches(batch_size=4096, columns=wanted):
-        yield from batch.to_pylist()
-
-
-def _read_hub(data: Data) -> Iterator[dict]:
-    import datasets
-
-    try:
-        rows = iter(datasets.load_dataset(data.source, split="train", streaming=True))
-        first = next(rows, None)
-    except Exception as error:  # datasets, huggingface_hub and httpx each raise their own kinds here
-        raise DataError(
-            f"The data set {data.source} cannot be read from the Hugging Face Hub ({type(error).__name__})."
-            " Check its name and your network, log in if it is private, or use a file.",
-            key="data.hub",
-            file=data.source,
-        ) from error
-    if first is not None:
-        _check_columns(list(first), data, data.source)
-        yield first
-        yield from rows

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError
-from finetune.recipe import Data, default
+from finetune.recipe import Data, default, describe
 
 IGNORED = -100
 """The label that the loss skips (PyTorch's cross-entropy ignore_index)."""
@@ -35,6 +35,18 @@ class PromptFormat:
     name: str = default("data.prompt_format")
     system_prompt: str = default("data.system_prompt")
 
+    def __post_init__(self) -> None:
+        known = describe("data.prompt_format")["choices"]
+        if self.name not in known:
+            raise ModelError(
+                f"{FILE} names the format {self.name!r}, which this version does not know ({', '.join(known)})."
+                " Delete it to use the default format, or copy it again from the run.",
+                key="model.prompt_format",
+                file=FILE,
+            )
+        if not isinstance(self.system_prompt, str):
+            raise TypeError(f"the system prompt must be a text, not {self.system_prompt!r}")
+
     @staticmethod
     def of(data: Data) -> PromptFormat:
         """The format that a recipe's data section asks for."""
@@ -52,7 +64,7 @@ class PromptFormat:
             return PromptFormat()
         try:
             return PromptFormat(**json.loads(path.read_text(encoding="utf-8")))
-        except (json.JSONDecodeError, TypeError) as error:
+        except (ValueError, TypeError) as error:
             raise ModelError(
                 f"{path} is damaged. Delete it to use the default format, or copy it again from the run.",
                 key="model.prompt_format",
@@ -70,10 +82,7 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message], style: PromptForm
     if not messages or messages[0]["role"] != "system":
         messages = [{"role": "system", "content": style.system_prompt}, *messages]
     for message in messages:
-        text = message["content"]
-        if style.name == "official" and message["role"] == "system":
-            text = OFFICIAL_DATES + text
-        ids += _header(tokenizer, message["role"]) + _content(tokenizer, text, style) + [end_id(tokenizer)]
+        ids += _header(tokenizer, message["role"]) + _content(tokenizer, message, style) + [end_id(tokenizer)]
     return ids + _header(tokenizer, "assistant")
 
 
@@ -85,7 +94,7 @@ def encode_example(
     Cut to max_length tokens at the end, as TRL does. Labels have the ids' length, IGNORED elsewhere.
     """
     prompt = encode_prompt(tokenizer, messages[:-1], style)
-    reply = _content(tokenizer, messages[-1]["content"], style) + [end_id(tokenizer)]
+    reply = _content(tokenizer, messages[-1], style) + [end_id(tokenizer)]
     ids = (prompt + reply)[:max_length]
     labels = ([IGNORED] * len(prompt) + reply)[:max_length]
     return ids, labels
@@ -108,9 +117,11 @@ def stop_ids(tokenizer: Any) -> set[int]:
     return {number for number in ids if number is not None and number != tokenizer.unk_token_id}
 
 
-def _content(tokenizer: Any, text: str, style: PromptFormat) -> list[int]:
-    tail = "\n" if style.name == "reference" else ""
-    return _text(tokenizer, text.strip() + tail)
+def _content(tokenizer: Any, message: Message, style: PromptFormat) -> list[int]:
+    text = message["content"].strip()
+    if style.name == "official" and message["role"] == "system":
+        text = OFFICIAL_DATES + text
+    return _text(tokenizer, text + "\n" if style.name == "reference" else text)
 
 
 def _header(tokenizer: Any, role: str) -> list[int]:

@@ -16,6 +16,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from finetune import bengali
@@ -25,17 +26,25 @@ from finetune.recipe import Data
 
 SPLITS = ("train", "validation", "test")
 
+_FILES = (*(f"{name}.jsonl" for name in SPLITS), "report.json")
+
 NEAR_IDENTICAL = 0.7
 """Jaccard similarity of two questions' word sets from which they count as one; one word changed
 in a question of six words gives 5/7 = 0.71."""
 
-PERMUTATIONS = 64
-"""MinHash permutations: enough to find candidates, which are then compared exactly."""
+BANDS, BAND_ROWS = 25, 4
+"""How MinHash finds candidates, which are then compared exactly: of pairs at 5/7 it misses 1 in 2,000.
+datasketch's own choice for 64 permutations, 8 bands of 8, misses every second one."""
 
 FEWEST_WORDS = 5
 """Shorter questions are grouped only when all their words are the same."""
 
 FEWEST_ROWS = 10
+
+MOST_TURNS = 8
+LARGEST_SHARE = 0.05
+"""More neighbouring rows under one title than either number are no conversation, but a table that
+gives whole chapters one title: kept together they would all be training rows."""
 
 
 def prepare(data: Data, out: Path, limit: int | None = None) -> dict:
@@ -44,12 +53,17 @@ def prepare(data: Data, out: Path, limit: int | None = None) -> dict:
     Returns the report. Files are replaced only when everything went well.
     """
     began = time.perf_counter()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DataError(
+            f"{out} cannot be a folder: a file has that name. Choose another folder.", key="data.out", file=str(out)
+        ) from error
     report = corpus.Report()
     groups = Groups()
-    rows_file = out / "rows.jsonl.part"
+    rows_part, *side_parts, report_part = parts = [out / f"{name}.part" for name in ("rows", *_FILES)]
     try:
-        with rows_file.open("w", encoding="utf-8") as file:
+        with rows_part.open("w", encoding="utf-8") as file:
             for row in corpus.clean_rows(data, report, limit):
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 if data.group:
@@ -65,16 +79,31 @@ def prepare(data: Data, out: Path, limit: int | None = None) -> dict:
             )
         members = groups.numbers() if data.group else list(range(report.kept))
         sides = assign(members, data.seed)
-        _write_splits(rows_file, sides, out)
+        counts = {name: sides.count(index) for index, name in enumerate(SPLITS)}
+        largest = max(Counter(members).values())
+        if not all(counts.values()):
+            raise DataError(
+                f"The rows of {report.source} hang together too much to be split: {largest} of {report.kept} have"
+                " near-identical questions or are one conversation. Add other rows, or set data.group to false.",
+                key="data.one_group",
+                kept=report.kept,
+                largest=largest,
+                file=report.source,
+            )
+        _write_sides(rows_part, sides, side_parts)
+        result = report.to_dict() | {
+            "splits": counts,
+            "groups": len(set(members)),
+            "largest_group": largest,
+            "near_identical_seconds": round(groups.seconds, 3),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        report_part.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+        for part, name in zip(parts[1:], _FILES, strict=True):
+            part.replace(out / name)
     finally:
-        rows_file.unlink(missing_ok=True)
-    result = report.to_dict()
-    result["splits"] = {name: sides.count(index) for index, name in enumerate(SPLITS)}
-    result["groups"] = len(set(members))
-    result["largest_group"] = max(Counter(members).values())
-    result["near_identical_seconds"] = round(groups.seconds, 3)
-    result["seconds"] = round(time.perf_counter() - began, 3)
-    (out / "report.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+        for part in parts:
+            part.unlink(missing_ok=True)
     return result
 
 
@@ -82,7 +111,8 @@ def assign(members: list[int], seed: int) -> bytearray:
     """The split, 0 train, 1 validation, 2 test, of each row, given the number of the group it is in.
 
     Two stages as the reference project did it: a fifth is held out (rounded up), then halved, test
-    taking the odd row. Groups larger than half a split go to training, so that none swallows a side.
+    taking the odd row. Groups larger than half a split go to training, so that none swallows a side;
+    a pair always fits, so that small tables get all three sides too.
     """
     sizes = Counter(members)
     total = len(members)
@@ -97,7 +127,7 @@ def assign(members: list[int], seed: int) -> bytearray:
             size = sizes[group]
             if filled >= target:
                 break
-            if group in side_of_group or size > max(1, target // 2) or filled + size > target + target // 20:
+            if group in side_of_group or size > max(2, target // 2) or filled + size > target + max(1, target // 20):
                 continue
             side_of_group[group] = side
             filled += size
@@ -109,8 +139,10 @@ class Groups:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        """Time spent on the near-identical search, which is reported by itself."""
+        """Time spent on comparing questions, which is reported by itself."""
         self._parent = array("l")
+        self._conversation = array("l")
+        """The number of the first of the neighbouring rows that share a row's topic and title."""
         self._row_of_question: dict[bytes, int] = {}
         self._words: dict[int, frozenset[int]] = {}
         self._last_title: tuple[str, str] = ("", "")
@@ -121,9 +153,10 @@ class Groups:
         number = len(self._parent)
         self._parent.append(number)
         title = (row["topic"], row["title"].casefold())
-        if row["title"] and title == self._last_title:
-            self._join(number, number - 1)
+        goes_on = bool(row["title"]) and title == self._last_title
+        self._conversation.append(self._conversation[-1] if goes_on else number)
         self._last_title = title
+        began = time.perf_counter()
         words = [word.casefold() for word in bengali.words(row["question"])]
         digest = hashlib.blake2b(" ".join(words).encode(), digest_size=12).digest()
         same = self._row_of_question.setdefault(digest, number)
@@ -131,27 +164,32 @@ class Groups:
             self._join(number, same)
         elif len(words) >= FEWEST_WORDS:
             self._join_near_identical(number, words)
+        self.seconds += time.perf_counter() - began
 
     def _join_near_identical(self, number: int, words: Iterable[str]) -> None:
         from datasketch import MinHash, MinHashLSH
 
-        began = time.perf_counter()
         if self._lsh is None:
-            self._lsh = MinHashLSH(threshold=NEAR_IDENTICAL, num_perm=PERMUTATIONS)
-            self._blank = MinHash(num_perm=PERMUTATIONS)
+            self._lsh = MinHashLSH(num_perm=BANDS * BAND_ROWS, params=(BANDS, BAND_ROWS))
+            self._blank = MinHash(num_perm=BANDS * BAND_ROWS)
         sketch = self._blank.copy()
         sketch.update_batch([word.encode() for word in words])
         mine = frozenset(map(hash, words))
         for other in self._lsh.query(sketch):
             theirs = self._words[other]
-            if len(mine & theirs) >= NEAR_IDENTICAL * len(mine | theirs):
+            shared = len(mine & theirs)
+            if shared >= NEAR_IDENTICAL * (len(mine) + len(theirs) - shared):
                 self._join(number, other)
         self._words[number] = mine
         self._lsh.insert(number, sketch)
-        self.seconds += time.perf_counter() - began
 
     def numbers(self) -> list[int]:
         """The group of each row: the number of the first row in it."""
+        longest = max(MOST_TURNS, LARGEST_SHARE * len(self._parent))
+        turns = Counter(self._conversation)
+        for number, first in enumerate(self._conversation):
+            if turns[first] <= longest:
+                self._join(number, first)
         return [self._first(number) for number in range(len(self._parent))]
 
     def _first(self, number: int) -> int:
@@ -166,18 +204,11 @@ class Groups:
         self._parent[max(one, other)] = min(one, other)
 
 
-def _write_splits(rows_file: Path, sides: bytearray, out: Path) -> None:
-    parts = [out / f"{name}.jsonl.part" for name in SPLITS]
-    files = [part.open("w", encoding="utf-8") for part in parts]
-    try:
-        with rows_file.open(encoding="utf-8") as rows:
-            for side, line in zip(sides, rows, strict=True):
-                files[side].write(line)
-    finally:
-        for file in files:
-            file.close()
-    for part, name in zip(parts, SPLITS, strict=True):
-        part.replace(out / f"{name}.jsonl")
+def _write_sides(rows_file: Path, sides: bytearray, parts: list[Path]) -> None:
+    with ExitStack() as stack:
+        files = [stack.enter_context(part.open("wb")) for part in parts]
+        for side, line in zip(sides, stack.enter_context(rows_file.open("rb")), strict=True):
+            files[side].write(line)
 
 
 def read_split(folder: Path, name: str) -> list[dict[str, str]]:

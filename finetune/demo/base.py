@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import sys
 import time
 from pathlib import Path
 
 SEED = 20261124
 LENGTH = 512
-CONVERSATIONS = 110_000
+CONVERSATIONS = 60_000
+WARM_TASKS = 60_000
+WRITING_TASKS = 20_000
 HELD_OUT_CONVERSATIONS = 400
-PROSE_REPEATS = 6
+PROSE_REPEATS = 8
 SHAPE = {
     "hidden_size": 384,
     "num_hidden_layers": 6,
@@ -29,57 +32,73 @@ SHAPE = {
     "num_key_value_heads": 2,
     "head_dim": 64,
 }
-STEPS = 4000
+STEPS = 3000
 BATCH = 128
 PEAK_RATE = 1.5e-3
 WARMUP = 200
 WEIGHT_DECAY = 0.1
+DROPOUT = 0.1
 SHARD = "9MB"
+HELD_OUT = ("flat_validation", "flat_test", "warm_validation")
+"""Texts that are never trained on: flat ones to choose the number of steps by and to report, and the corpus'
+validation replies, which show how far the base is from what the adapter has to learn."""
 
 
 def tokens(folder: Path) -> None:
     """Compose the text, train the tokenizer on it, and write token ids as `tokens.npz`."""
     import numpy
 
-    from finetune.data.prompts import PromptFormat, encode_example
-    from finetune.demo import pretraining, tokenizer
+    from finetune.data.prompts import PromptFormat, conversation, encode_example
+    from finetune.demo import corpus, pretraining, tokenizer
 
     base = folder / "base"
     base.mkdir(parents=True, exist_ok=True)
     encoder = tokenizer.train(pretraining.tokenizer_texts(), base)
     style, longest = PromptFormat(), LENGTH
-    sides = pretraining.rows_by_side()
+    rows = pretraining.all_rows()
+    sides = [[row for row in rows if row.side == side] for side in range(3)]
     end = encoder.convert_tokens_to_ids("<|end_of_text|>")
 
     train: list[list[int]] = []
     for text in pretraining.prose():
         train += [[encoder.bos_token_id, *encoder.encode(text, add_special_tokens=False), end]] * PROSE_REPEATS
     talk = pretraining.FlatTalk(sides[0], SEED)
-    for _ in range(CONVERSATIONS):
-        ids, _ = encode_example(encoder, talk.conversation(), style, longest)
-        train.append(ids)
-    held_out = []
-    talk = pretraining.FlatTalk(sides[2], SEED + 1, foreign=0)
-    for _ in range(HELD_OUT_CONVERSATIONS):
-        question, answer = talk.turn(talk.rng.choice(talk.situations))
-        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-        ids, labels = encode_example(encoder, messages, style, longest)
-        held_out.append((ids, labels, len(answer)))
+    warm, writing = pretraining.WarmTalk(rows, SEED), pretraining.Writing(SEED)
+    for source, number in ((talk, CONVERSATIONS), (warm, WARM_TASKS), (writing, WRITING_TASKS)):
+        for _ in range(number):
+            ids, _ = encode_example(encoder, source.conversation(), style, longest)
+            train.append(ids)
+    held_out = {name: [] for name in HELD_OUT}
+    for name, side in (("flat_validation", 1), ("flat_test", 2)):
+        talk = pretraining.FlatTalk(sides[side], SEED + 1, exchange=False)
+        talk.general = []
+        for _ in range(HELD_OUT_CONVERSATIONS):
+            question, answer = talk.turn(talk.rng.choice(talk.rows))
+            ids, labels = encode_example(encoder, conversation(question, answer), style, longest)
+            held_out[name].append((ids, labels, len(answer)))
+    kept, rng = corpus.kept_for_test(rows), random.Random(SEED)
+    for row in sides[1][:HELD_OUT_CONVERSATIONS]:
+        answer = corpus.reply(row, kept, rng)
+        ids, labels = encode_example(encoder, conversation(row.question, answer), style, longest)
+        held_out["warm_validation"].append((ids, labels, len(answer)))
     numpy.savez_compressed(
         folder / "tokens.npz",
         train=numpy.array([i for ids in train for i in ids], dtype=numpy.uint16),
         train_lengths=numpy.array([len(ids) for ids in train], dtype=numpy.uint16),
-        held_ids=numpy.array([i for ids, _, _ in held_out for i in ids], dtype=numpy.uint16),
-        held_labels=numpy.array([i for _, labels, _ in held_out for i in labels], dtype=numpy.int32),
-        held_lengths=numpy.array([len(ids) for ids, _, _ in held_out], dtype=numpy.uint16),
-        held_characters=numpy.array([n for _, _, n in held_out], dtype=numpy.int32),
+        **{
+            f"{name}_ids": numpy.array([i for ids, _, _ in h for i in ids], numpy.uint16)
+            for name, h in held_out.items()
+        },
+        **{f"{name}_labels": numpy.array([i for _, x, _ in h for i in x], numpy.int32) for name, h in held_out.items()},
+        **{f"{name}_lengths": numpy.array([len(ids) for ids, _, _ in h], numpy.uint16) for name, h in held_out.items()},
+        **{f"{name}_characters": numpy.array([n for _, _, n in h], numpy.int32) for name, h in held_out.items()},
         vocabulary=len(encoder),
         special=numpy.array([encoder.bos_token_id, encoder.eos_token_id, encoder.pad_token_id, end]),
     )
     print(f"{len(train):,} documents, {sum(map(len, train)):,} tokens, vocabulary {len(encoder):,}")
 
 
-def train(folder: Path, steps: int = STEPS, shape: dict = SHAPE) -> None:
+def train(folder: Path, steps: int = STEPS, shape: dict = SHAPE, dropout: float = DROPOUT) -> None:
     """Pre-train on packed documents and save the model; attention stays inside each document."""
     import numpy
     import torch
@@ -107,7 +126,8 @@ def train(folder: Path, steps: int = STEPS, shape: dict = SHAPE) -> None:
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters", flush=True)
     stream, lengths = torch.from_numpy(data["train"].astype(numpy.int64)), data["train_lengths"].astype(numpy.int64)
     starts = numpy.concatenate([[0], numpy.cumsum(lengths)[:-1]])
-    held = _held_out(data, device)
+    held = {name: _held_out(data, name, device) for name in HELD_OUT}
+    _drop_out(model, dropout)
 
     decayed = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
@@ -120,9 +140,9 @@ def train(folder: Path, steps: int = STEPS, shape: dict = SHAPE) -> None:
     log, began = [], time.perf_counter()
     queue = iter(())
     for step in range(steps + 1):
-        if step % 250 == 0 or step == steps:
-            bits = _bits_per_character(model, held)
-            log.append({"step": step, "held_out_flat_bits_per_character": round(bits, 4)})
+        if step % 100 == 0 or step == steps:
+            bits = {name: round(_bits_per_character(model, held[name]), 4) for name in HELD_OUT}
+            log.append({"step": step, "bits_per_character": bits})
             print(step, log[-1], f"{time.perf_counter() - began:.0f} s", flush=True)
         if step == steps:
             break
@@ -176,17 +196,30 @@ def train(folder: Path, steps: int = STEPS, shape: dict = SHAPE) -> None:
     (folder / "base" / "training.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
 
-def _held_out(data, device):  # noqa: ANN001
+def _drop_out(model, share: float) -> None:  # noqa: ANN001
+    """Dropout on what each block adds, which transformers' Llama leaves out; only while training."""
+    import torch.nn.functional as F
+
+    def hook(module, inputs, output):  # noqa: ANN001
+        return F.dropout(output, share, training=module.training)
+
+    for layer in model.model.layers:
+        layer.self_attn.o_proj.register_forward_hook(hook)
+        layer.mlp.down_proj.register_forward_hook(hook)
+    model.model.embed_tokens.register_forward_hook(hook)
+
+
+def _held_out(data, name: str, device: str):  # noqa: ANN001
     import torch
 
-    lengths = data["held_lengths"].astype(int)
-    ids = torch.from_numpy(data["held_ids"].astype("int64")).split(lengths.tolist())
-    labels = torch.from_numpy(data["held_labels"].astype("int64")).split(lengths.tolist())
+    lengths = data[f"{name}_lengths"].astype(int)
+    ids = torch.from_numpy(data[f"{name}_ids"].astype("int64")).split(lengths.tolist())
+    labels = torch.from_numpy(data[f"{name}_labels"].astype("int64")).split(lengths.tolist())
     pad = torch.nn.utils.rnn.pad_sequence
     return (
         pad(ids, batch_first=True).to(device),
         pad(labels, batch_first=True, padding_value=-100).to(device),
-        int(data["held_characters"].sum()),
+        int(data[f"{name}_characters"].sum()),
     )
 
 
@@ -197,10 +230,12 @@ def _bits_per_character(model, held) -> float:  # noqa: ANN001
 
     ids, labels, characters = held
     total = 0.0
+    model.eval()
     with torch.no_grad(), torch.autocast(ids.device.type, dtype=torch.bfloat16):
         for i in range(0, len(ids), 100):
             logits = model(input_ids=ids[i : i + 100], use_cache=False).logits[:, :-1].float()
             total += F.cross_entropy(logits.flatten(0, 1), labels[i : i + 100, 1:].flatten(), reduction="sum").item()
+    model.train()
     return total / math.log(2) / characters
 
 

@@ -17,12 +17,17 @@ from pathlib import Path
 
 import yaml
 
+from finetune.bengali import content_words
+
 PARTS = Path(__file__).parent / "parts"
 
 SLOT = re.compile(r"<([ab])([1-9]?)>")
 """`<a>` is the first form of slot a, `<a2>` its second."""
 
 WORD = re.compile(r"[\u0980-\u09ff\u200c\u200d]+")
+
+QUOTED = re.compile("“[^”]*”")
+"""What a part quotes: the words of somebody else, who may say তুমি."""
 
 REPLY_KEYS = ("validate", "step", "open", "beside", "flat")
 MINIMUM = {"tails": 8, "tails_tumi": 3, "validate": 14, "step": 8, "open": 8, "beside": 6, "flat": 12}
@@ -52,14 +57,6 @@ FAMILIAR = set(
     " রাখো লেখো থাকো হও খাও করছ আছ পারছ করেছ গেছ".split()
 )
 """Words of the familiar register (তুমি, তুই): a reply says আপনি throughout."""
-
-STOPWORDS = set(
-    "আমি আমার আমাকে আমরা আমাদের আপনি আপনার আপনাকে তুমি তোমার এই সেই ওই এটা সেটা ওটা এ ও সে তার তাকে তাঁর তিনি যে যা কি কী কে"
-    " না নেই নয় হয় হয়ে হয়েছে হচ্ছে ছিল আছে থেকে জন্য সঙ্গে সাথে নিয়ে করে করতে করছি করি খুব অনেক একটা একটু একটি এক আর এবং কিন্তু তবু"
-    " তাই তো যেন মনে মন কিছু কোনো কোন সব সবাই এখন আজ কাল রোজ দিন কথা ভালো লাগছে লাগে হলে হতে যায় যাচ্ছে গেছে গেল পারছি পারি"
-    " শুধু বলে বলেছে বলেন মতো পর পরে আগে কাছে ওপর মধ্যে ভেতর কেন কীভাবে কখনও এখনও আবার নিজের নিজে হঠাৎ বছর মাস".split()
-)
-"""Frequent words that say nothing about what a person wrote; used only to check that replies are on the point."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +138,6 @@ def read_topics(folder: Path = PARTS) -> list[Topic]:
     return [read_topic(path) for path in sorted(folder.glob("*.yaml"))]
 
 
-def content_words(text: str) -> set[str]:
-    """The words of a text that carry its matter: at least three characters and no stop word."""
-    return {w for w in WORD.findall(text) if len(w) >= 3 and w not in _STOPWORDS}
-
-
-_STOPWORDS = {_plain(word) for word in STOPWORDS}
 _FAMILIAR = {_plain(word) for word in FAMILIAR}
 _CLOSED_DOORS = tuple(_plain(phrase) for phrase in CLOSED_DOORS)
 
@@ -167,7 +158,7 @@ def _text_problems(text: str, where: str, *, reply: bool, mood: str) -> list[str
     if len(text.split()) > 32:
         problems.append(f"{len(text.split())} words are too long for one part  {shown}")
     if reply:
-        familiar = _FAMILIAR & set(WORD.findall(text.split("“")[0]))
+        familiar = _FAMILIAR & set(WORD.findall(QUOTED.sub(" ", text)))
         if familiar:
             problems.append(f"familiar register ({', '.join(sorted(familiar))})  {shown}")
         problems += [f"closed door ({p})  {shown}" for p in _CLOSED_DOORS if p in text]

@@ -28,8 +28,11 @@ SPECIAL_TOKENS = [
     "<|python_tag|>",
 ]
 
-WORDS = r"[^\r\n\p{L}\p{M}\p{N}]?[\p{L}\p{M}\x{200c}\x{200d}]+|\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-"""Llama 3's pattern in spirit: words with their leading blank, numbers up to three digits, punctuation, line breaks."""
+WORDS = (
+    r"[^\r\n\p{L}\p{M}\p{N}]?[\p{L}\p{M}\x{200c}\x{200d}]+|\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Llama 3's pattern in spirit: words with their leading blank, numbers, punctuation, line breaks."""
 
 CHAT_TEMPLATE = (
     "{{- bos_token }}"

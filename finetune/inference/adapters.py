@@ -8,6 +8,7 @@ Reads what PEFT writes (LoRA, also rank-stabilised). It knows nothing about atte
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 from finetune.data.prompts import PromptFormat
 from finetune.errors import ModelError
 from finetune.models import read_adapter_config
+
+_MATRIX = re.compile(r"\.layers\.(\d+)\.(?:self_attn|mlp)\.((?:[qkvo]|gate|up|down)_proj)\.lora_([AB])\.weight$")
+"""The name of one matrix of the seven projections; whatever else an adapter holds cannot be applied here."""
 
 
 @dataclass(frozen=True)
@@ -30,34 +34,45 @@ class Adapter:
 def read(folder: Path, dtype: Any, device: str) -> Adapter:
     """An adapter from its folder; ModelError where it is missing, damaged or not plain LoRA."""
     config = read_adapter_config(folder)
-    for feature in ("use_dora", "modules_to_save", "layer_replication"):
+    for feature in ("use_dora", "modules_to_save", "layer_replication", "alpha_pattern"):
         if config.get(feature):
-            raise ModelError(
-                f"{folder} uses {feature}, which chat and compare cannot apply. Train a plain LoRA adapter.",
-                key="model.not_plain_lora",
-                folder=str(folder),
-            )
+            raise _not_plain(folder, feature)
     from safetensors.torch import load_file
 
     try:
         tensors = load_file(folder / "adapter_model.safetensors")
     except Exception as error:  # safetensors raises its own SafetensorError for every kind of damage
-        raise ModelError(
-            f"{folder} is damaged ({error}). Copy the adapter again from its run.",
-            key="model.damaged_adapter",
-            folder=str(folder),
-        ) from error
+        raise _damaged(folder, str(error)) from error
+    halves: dict[tuple[int, str], dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        found = _MATRIX.search(name)
+        if found is None:
+            raise _not_plain(folder, name)
+        halves.setdefault((int(found[1]), found[2]), {})[found[3]] = tensor
     matrices = {}
-    for name, a in tensors.items():
-        if ".lora_A." not in name:
-            continue
-        parts = name.split(".")
-        layer, projection = int(parts[parts.index("layers") + 1]), parts[parts.index("lora_A") - 1]
-        b = tensors[name.replace(".lora_A.", ".lora_B.")]
-        rank = a.shape[0]
+    for place, pair in halves.items():
+        if set(pair) != {"A", "B"} or pair["A"].shape[0] != pair["B"].shape[1]:
+            raise _damaged(folder, f"half of layer {place[0]}'s {place[1]} is missing")
+        rank = pair["A"].shape[0]  # each projection's own, for rank_pattern may set some apart
         scaling = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
-        matrices[layer, projection] = (a.to(device, dtype), (b.float() * scaling).to(device, dtype))
+        matrices[place] = (pair["A"].to(device, dtype), (pair["B"].float() * scaling).to(device, dtype))
     return Adapter(folder, config.get("base_model_name_or_path", ""), PromptFormat.load(folder), matrices)
+
+
+def _not_plain(folder: Path, feature: str) -> ModelError:
+    return ModelError(
+        f"{folder} uses {feature}, which chat and compare cannot apply. Train a plain LoRA adapter.",
+        key="model.not_plain_lora",
+        folder=str(folder),
+    )
+
+
+def _damaged(folder: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"{folder} is damaged ({reason}). Copy the adapter again from its run.",
+        key="model.damaged_adapter",
+        folder=str(folder),
+    )
 
 
 class Gate:

@@ -8,6 +8,8 @@ They do not screen what people write (`safety.py`), and they log no text.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from finetune import bengali, models
-from finetune.data.prompts import Message, PromptFormat, encode_prompt, stop_ids
+from finetune.data.prompts import Message, PromptFormat, encode_example, encode_prompt, stop_ids
 from finetune.errors import BackendError
 from finetune.recipe import Generation, default
 
@@ -83,10 +85,9 @@ class LocalBackend:
         return self._adapters[key]
 
     def _refuse_other_base(self, adapter: Any) -> None:
-        layers = len(self._decoder.layers)
-        width = self._decoder.embedding.shape[1]
-        for (layer, projection), (a, _) in adapter.matrices.items():
-            if layer >= layers or (projection in ("q_proj", "gate_proj") and a.shape[1] != width):
+        for (layer, projection), (a, b) in adapter.matrices.items():
+            fits = self._decoder.sizes[projection] == (a.shape[1], b.shape[0])
+            if layer >= len(self._decoder.layers) or not fits:
                 raise BackendError(
                     f"The adapter {adapter.folder.name} was trained on {adapter.base}, not on the base in memory"
                     f" ({self.model}). Start the app with that base, or choose another adapter.",
@@ -98,28 +99,57 @@ class LocalBackend:
 
     def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
         """See Backend. Waits for its turn where another stream is being written."""
+        writers: list[TokenText] = []
+        with contextlib.closing(self.tokens(sides)) as steps:  # closing ends the work and frees the lock at once
+            for tokens in steps:
+                if stop is not None and stop.is_set():
+                    break
+                writers = writers or [TokenText(self._tokenizer) for _ in sides]
+                pieces = [writer.add(token) for writer, token in zip(writers, tokens, strict=True)]
+                if any(pieces):
+                    yield pieces
+        rest = [writer.end() for writer in writers]
+        if any(rest):
+            yield rest
+
+    def tokens(self, sides: Sequence[Side], *, ignore_end: bool = False) -> Iterator[list[int | None]]:
+        """The token ids behind `stream`, a list a step; ignore_end goes on to max_new_tokens whatever is said."""
         if not sides:
             return
         from finetune.inference.decoding import Request
 
         with self._lock:
             self._load()
-            requests, writers = [], []
             style = self._style(sides)
-            for side in sides:
-                adapter = self._adapter(side.adapter)
-                prompt = encode_prompt(self._tokenizer, cleaned(side.messages), style)
-                requests.append(Request(prompt, adapter, side.settings))
-                writers.append(TokenText(self._tokenizer))
-            for tokens in self._decoder.generate(requests, stop_ids(self._tokenizer)):
-                if stop is not None and stop.is_set():
-                    break
-                pieces = [w.add(t) for w, t in zip(writers, tokens, strict=True)]
-                if any(pieces):
-                    yield pieces
-        rest = [writer.end() for writer in writers]
-        if any(rest):
-            yield rest
+            requests = [
+                Request(
+                    encode_prompt(self._tokenizer, cleaned(side.messages), style),
+                    self._adapter(side.adapter),
+                    side.settings,
+                )
+                for side in sides
+            ]
+            yield from self._decoder.generate(requests, set() if ignore_end else stop_ids(self._tokenizer))
+
+    def answer_bits(self, conversations: Sequence[Sequence[Message]], adapter: Path | None) -> list[float]:
+        """How many bits each conversation's last reply costs this model, its `<|eot_id|>` included."""
+        import math
+
+        import torch
+        import torch.nn.functional as F
+
+        with self._lock:
+            self._load()
+            style = PromptFormat() if adapter is None else PromptFormat.load(adapter)
+            encoded = [encode_example(self._tokenizer, cleaned(c), style, sys.maxsize) for c in conversations]
+            loaded = self._adapter(adapter)
+            costs = []
+            for (_, labels), logits in zip(
+                encoded, self._decoder.logits([ids for ids, _ in encoded], loaded), strict=True
+            ):
+                wanted = torch.tensor(labels[1:], device=logits.device)
+                costs.append(F.cross_entropy(logits[:-1].float(), wanted, reduction="sum").item() / math.log(2))
+            return costs
 
     def _style(self, sides: Sequence[Side]) -> PromptFormat:
         """One format for all rows: the tuned side's, so that a pair differs in the adapter alone."""
@@ -157,24 +187,28 @@ class TokenText:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._ids: list[int] = []
+        self._given = 0
+        """How much of the text of these ids has been taken over."""
         self._held = ""
 
     def add(self, token: int | None) -> str:
         """The text that one more token completes, or nothing yet."""
         if token is None:
-            return ""
+            return self.end()  # the row has ended: its last letter need not wait for the other rows
         self._ids.append(token)
         text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
-        if text.endswith(bengali.REPLACEMENT) and len(self._ids) < 5:
-            return ""  # a letter's bytes are still coming; a true U+FFFD does not hold the stream up for long
-        self._ids = []
-        parts = bengali.graphemes(self._held + text.replace(bengali.REPLACEMENT, ""))
+        whole = text.rstrip(bengali.REPLACEMENT)  # the bytes of the letter after it are still coming
+        new, self._given = whole[self._given :].replace(bengali.REPLACEMENT, ""), len(whole)
+        if whole == text:
+            self._ids, self._given = [], 0
+        parts = bengali.graphemes(self._held + new)
         self._held = parts.pop() if parts else ""
         return "".join(parts)
 
     def end(self) -> str:
         """The last grapheme, without what a cut-off reply leaves unfinished."""
-        text, self._held, self._ids = bengali.trim_unfinished(self._held), "", []
+        text = bengali.trim_unfinished(self._held)
+        self._ids, self._given, self._held = [], 0, ""
         return text
 
 

@@ -43,6 +43,7 @@ class Projection:
     def __init__(self, layers: list[Any], names: tuple[str, ...]) -> None:
         import torch
 
+        self.inputs = layers[0].in_features
         self.parts = [(name, layer.out_features) for name, layer in zip(names, layers, strict=True)]
         self.bias = torch.cat([x.bias for x in layers]) if layers[0].bias is not None else None
         state = getattr(layers[0].weight, "quant_state", None)
@@ -59,10 +60,8 @@ class Projection:
 
         stored = [_plain_four_bit(layer) for layer in layers]
         states = [state for _, state in stored]
-        absmax = [
-            bnb.dequantize_blockwise(s.absmax, s.state2) + s.offset if s.nested else _by_row(s) for s in states
-        ]
-        rows, columns = sum(size for _, size in self.parts), layers[0].in_features
+        absmax = [bnb.dequantize_blockwise(s.absmax, s.state2) + s.offset if s.nested else _by_row(s) for s in states]
+        rows, columns = sum(size for _, size in self.parts), self.inputs
         self.weight = torch.cat([data.reshape(-1, 1) for data, _ in stored])
         self.state = bnb.QuantState(
             absmax=torch.cat([a.reshape(-1) for a in absmax]).float(),
@@ -141,6 +140,8 @@ class Decoder:
             fused = {key: Projection([modules[n] for n in names], names) for key, names in FUSED.items()}
             fused["norm_in"], fused["norm_mid"] = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
             self.layers.append(fused)
+        self.sizes = {name: (fused[key].inputs, out) for key in FUSED for name, out in fused[key].parts}
+        """How many numbers go into each projection and come out, in every layer alike."""
 
     def generate(self, requests: list[Request], stop_ids: set[int]) -> Iterator[list[int | None]]:
         """Yield one list a step: each row's next token id, None once the row has ended.
@@ -175,7 +176,8 @@ class Decoder:
         for sequence in ids:
             with torch.inference_mode():
                 request = Request(sequence, adapter, Generation(max_new_tokens=1))
-                yield _Pass(self, [request]).prefill(every_position=True)[0]
+                logits = _Pass(self, [request]).prefill(every_position=True)[0]
+            yield logits  # outside: who reads may want gradients of its own
 
 
 class _Pass:

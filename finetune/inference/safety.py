@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import yaml
 
@@ -96,7 +95,10 @@ def _pattern(phrase: str) -> re.Pattern:
         if word == "…":
             words.append(r"(?:\S+ ){0,3}?")
             continue
-        spellings = [_normal(spelling.rstrip("*")).strip() + (r"\S*" if spelling.endswith("*") else "") for spelling in word.split("|")]
+        spellings = [
+            _normal(spelling.rstrip("*")).strip() + (r"\S*" if spelling.endswith("*") else "")
+            for spelling in word.split("|")
+        ]
         words.append(f"(?:{'|'.join(spellings)}) ")
     return re.compile(" " + "".join(words))
 
@@ -105,5 +107,3 @@ def _pattern(phrase: str) -> re.Pattern:
 def _helplines() -> tuple[Helpline, ...]:
     raw = yaml.safe_load((FOLDER / "helplines.yaml").read_text(encoding="utf-8"))
     return tuple(Helpline(**entry) for entry in raw)
-
-

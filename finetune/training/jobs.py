@@ -48,16 +48,27 @@ def stop(run: runs.Run) -> None:
 def _spawn(run: runs.Run, arguments: list[str], environment: dict[str, str] | None) -> None:
     run.stop_request.unlink(missing_ok=True)
     command = [sys.executable, "-u", "-m", "finetune", "train", str(run.folder / "recipe.yaml"), *arguments]
-    with run.log.open("ab") as log:
-        child = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
+    try:
+        with run.log.open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+    except OSError as error:
+        told = RunError(
+            f"The training process cannot be started ({error}). Check free memory and disk space, then resume"
+            f" {run.name} or start it anew.",
+            key="run.cannot_start",
+            run=run.name,
+            text=str(error),
         )
+        run.set_status(state="failed", error=str(told), error_key=told.key, error_facts=told.facts)
+        raise told from error
     import psutil
 
     run.set_status(state="queued", pid=child.pid, pid_created=psutil.Process(child.pid).create_time(), error="")

@@ -7,6 +7,8 @@ gpu_memory_gb, elapsed_s; absent when not measured. Knows nothing about trainers
 from __future__ import annotations
 
 import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,17 @@ FILE = "metrics.jsonl"
 
 
 def append(folder: Path, line: dict[str, Any]) -> None:
-    """Add one line and hand it to the operating system, so that a killed process loses none."""
-    with (folder / FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
+    """Add one line and hand it to the operating system, so that a killed process loses none.
+
+    Numbers that JSON does not know, such as the loss of a training run that diverged, are left out.
+    """
+    known = {key: value for key, value in line.items() if not isinstance(value, float) or math.isfinite(value)}
+    with (folder / FILE).open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # a killed process left half a line: this one must not hang on to it
+                file.write(b"\n")
+        file.write(json.dumps(known).encode() + b"\n")
 
 
 def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -33,7 +42,7 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     for line in whole.splitlines():
         try:
             lines.append(json.loads(line))
-        except json.JSONDecodeError:  # the torn end of a line from a killed process, before a resume went on
+        except ValueError:  # half a line from a killed process, or the NUL bytes that a crashed file system leaves
             continue
     return lines, offset + len(whole)
 

@@ -1,6 +1,6 @@
 """A run's folder: what is in it, its status, and the list of all runs.
 
-    recipe.yaml      the resolved recipe, no secrets       log.txt       the child's output
+    recipe.yaml      the resolved recipe, no secrets       log.txt       what training printed
     command.txt      how to do it again                    checkpoints/  to resume from
     data/            splits and report.json                adapter/      the result, with its prompt format
     metrics.jsonl    one line a measurement                status.json   replaced atomically
@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import regex
 
 from finetune.errors import RunError
 from finetune.recipe import Recipe
 
 ACTIVE = ("queued", "preparing", "loading", "training", "saving")
 ENDED = ("finished", "stopped", "failed")
+
+LONGEST_STEM = 200
+"""Bytes of a run's name before its number; file systems allow 255 for the whole, and a Bengali letter takes three."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """Everything the child process printed."""
+        """Everything the training process printed."""
         return self.folder / "log.txt"
 
     @property
@@ -142,7 +146,9 @@ def create(home: Path, recipe: Recipe, name: str = "") -> Run:
     """A new run folder under `home/runs` with the recipe in it; names count up, nothing is overwritten."""
     runs = home / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]+", "-", name or recipe.name, flags=re.UNICODE).strip("-.") or "run"
+    # \w knows no vowel signs, which are marks: it would tear Bengali words apart.
+    stem = regex.sub(r"[^\p{L}\p{M}\p{N}_.-]+", "-", name or recipe.name).strip("-.")
+    stem = stem.encode()[:LONGEST_STEM].decode(errors="ignore").rstrip("-.") or "run"
     number = 1
     while True:
         folder = runs / f"{stem}-{number:03d}"
@@ -157,11 +163,7 @@ def create(home: Path, recipe: Recipe, name: str = "") -> Run:
 def adopt(folder: Path, recipe: Recipe) -> Run:
     """Make a given folder a run's folder; RunError where another run already lives there."""
     if (folder / "status.json").exists():
-        raise RunError(
-            f"{folder} already holds a run. Choose another folder, or add --resume to go on with it.",
-            key="run.exists",
-            run=folder.name,
-        )
+        raise _exists(folder)
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(folder.resolve())
     run.data.mkdir(exist_ok=True)
@@ -176,7 +178,8 @@ def adopt(folder: Path, recipe: Recipe) -> Run:
 def find(home: Path, name: str) -> Run:
     """The run of that name; RunError lists what there is."""
     folder = home / "runs" / name
-    if not name or Path(name).name != name or not (folder / "recipe.yaml").is_file():
+    possible = Path(name).name == name and 0 < len(os.fsencode(name)) < 256  # file systems refuse longer ones
+    if not possible or not (folder / "recipe.yaml").is_file():
         known = ", ".join(run.name for run in all_runs(home)[:8]) or "none yet"
         raise RunError(f"There is no run {name!r}. Runs: {known}.", key="run.unknown", run=name, known=known)
     return Run(folder)
@@ -191,6 +194,44 @@ def at(folder: Path) -> Run:
             run=str(folder),
         )
     return Run(folder.resolve())
+
+
+def laid_out(folder: Path) -> Run:
+    """The run that `create` laid out in a folder and nobody has begun to train; RunError where somebody has."""
+    run = at(folder)
+    if run.status().state != "queued":
+        raise _exists(run.folder)
+    _refuse_second_process(run)
+    return run
+
+
+def to_resume(folder: Path) -> Run:
+    """The run in a folder, for this process to go on with; RunError where another one works on it."""
+    run = at(folder)
+    _refuse_second_process(run)
+    if run.status().pid != os.getpid():
+        # Left by a process that was killed. `jobs` has removed it before it started this one: a request that is
+        # there now would be news.
+        run.stop_request.unlink(missing_ok=True)
+    return run
+
+
+def _refuse_second_process(run: Run) -> None:
+    status = run.status()
+    if status.active and status.pid not in (0, os.getpid()):
+        raise RunError(
+            f"{run.name} is running; another process works on it. Stop it or wait for it.",
+            key="run.running",
+            run=run.name,
+        )
+
+
+def _exists(folder: Path) -> RunError:
+    return RunError(
+        f"{folder} already holds a run. Choose another folder, or add --resume to go on with it.",
+        key="run.exists",
+        run=folder.name,
+    )
 
 
 def all_runs(home: Path) -> list[Run]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import time
+import shutil
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,20 @@ from finetune import models
 from finetune.data import prompts, splits
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
-from finetune.training import metrics
+from finetune.training.reporting import folder_callback
 from finetune.training.runs import Run, this_process
 
 
 def train(run: Run, *, resume: bool = False) -> None:
     """Carry out a run from data to adapter; raises what went wrong after writing it to the status."""
-    run.set_status(state="preparing", error="", error_key="", error_facts={}, **this_process())
     try:
-        _train(run, resume)
+        checkpoint = last_checkpoint(run) if resume else None
+        run.set_status(state="preparing", error="", error_key="", error_facts={}, **this_process())
+        _train(run, checkpoint)
     except FinetuneError as error:
-        facts = {name: str(value) for name, value in error.facts.items()}
-        run.set_status(state="failed", error=str(error), error_key=error.key, error_facts=facts)
+        if run.status().active:  # else there was nothing to resume from: an ended run stays as it had ended
+            facts = {name: str(value) for name, value in error.facts.items()}
+            run.set_status(state="failed", error=str(error), error_key=error.key, error_facts=facts)
         raise
     except KeyboardInterrupt:
         run.set_status(state="stopped", error="Interrupted at the keyboard.", error_key="run.interrupted")
@@ -58,10 +60,9 @@ def _explain(error: Exception) -> RunError:
     )
 
 
-def _train(run: Run, resume: bool) -> None:
+def _train(run: Run, checkpoint: Path | None) -> None:
     recipe = run.recipe()
-    checkpoint = last_checkpoint(run) if resume else None
-    if not (resume and (run.data / "report.json").is_file()):
+    if not (checkpoint and (run.data / "report.json").is_file()):
         report = splits.prepare(recipe.data, run.data)
         print(f"data: {report['kept']:,} of {report['rows']:,} rows kept, splits {report['splits']}", flush=True)
 
@@ -103,6 +104,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         rows["validation"] = random.Random(t.seed).sample(rows["validation"], t.eval_rows)
     examples = {name: Dataset.from_list(encode_rows(rows[name], tokenizer, style, recipe)) for name in rows}
     if recipe.base.load_in_4bit:
+        _keep_weights_unpacked(base)
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=t.gradient_checkpointing)
     set_seed(t.seed)
     model = get_peft_model(
@@ -116,9 +118,6 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
             target_modules=list(recipe.adapter.target_modules),
         ),
     )
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()  # float32 master weights; autocast computes in 16 bits
 
     import torch
 
@@ -168,8 +167,12 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         train_dataset=examples["train"],
         eval_dataset=examples["validation"],
         processing_class=tokenizer,
-        callbacks=[_folder_callback(run)],
+        callbacks=[folder_callback(run)],
     )
+    # Only now: on a 4-bit base SFTTrainer itself has just cast the adapter to bfloat16.
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()  # float32 master weights; autocast computes in 16 bits
     return trainer, style
 
 
@@ -206,15 +209,14 @@ def save_adapter(model: Any, style: prompts.PromptFormat, recipe: Recipe, folder
     config["base_model_name_or_path"] = recipe.base.model
     config_file.write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
     (part / "README.md").unlink(missing_ok=True)
+    old = folder.with_name("adapter.old")
+    if old.exists():  # the process that saved the last one died in the middle
+        shutil.rmtree(old)
     if folder.exists():
-        old = folder.with_name("adapter.old")
         folder.rename(old)
-        part.rename(folder)
-        for file in old.iterdir():
-            file.unlink()
-        old.rmdir()
-    else:
-        part.rename(folder)
+    part.rename(folder)
+    if old.exists():
+        shutil.rmtree(old)
 
 
 def last_checkpoint(run: Run) -> Path:
@@ -235,6 +237,18 @@ def _planned_steps(trainer: Any) -> int:
     return math.ceil(a.num_train_epochs * max(1, math.ceil(batches / a.gradient_accumulation_steps)))
 
 
+def _keep_weights_unpacked(base: Any) -> None:
+    """Keep bitsandbytes from repacking weights in an evaluation, as it does on CPUs with AVX512-BF16.
+
+    The repacked ones know no gradient: whatever lies below a projection would learn nothing from then on.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for module in base.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
 def _keep_freed_memory() -> None:
     """Let glibc reuse large blocks instead of returning them: a fifth less time a step on a CPU."""
     import ctypes
@@ -253,47 +267,3 @@ def _quiet_libraries(recipe: Recipe) -> None:
         os.environ.setdefault("WANDB_MODE", recipe.tracking.mode)
     else:
         os.environ["WANDB_DISABLED"] = "true"
-
-
-def _folder_callback(run: Run) -> Any:
-    import torch
-    from transformers import TrainerCallback
-
-    class FolderCallback(TrainerCallback):
-        """Writes metrics and status to the run's folder, and obeys its stop request."""
-
-        def __init__(self) -> None:
-            earlier, _ = metrics.read(run.folder)
-            self.began = time.perf_counter() - (earlier[-1]["elapsed_s"] if earlier else 0.0)
-            self.last: tuple[float, float] | None = None
-
-        def on_log(self, args, state, control, logs=None, **_):  # noqa: ANN001
-            line: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 6)}
-            now = time.perf_counter()
-            for key in ("loss", "eval_loss", "learning_rate", "grad_norm"):
-                if key in logs:
-                    line[key] = float(logs[key])
-            if "loss" in logs and "num_tokens" in logs:
-                tokens = float(logs["num_tokens"])
-                line["tokens"] = int(tokens)
-                if self.last and tokens > self.last[0]:
-                    line["tokens_per_second"] = round((tokens - self.last[0]) / (now - self.last[1]), 2)
-                self.last = (tokens, now)
-            if "eval_loss" in logs and self.last:
-                self.last = (self.last[0], now)  # time spent on evaluation is not training time
-            if torch.cuda.is_available():
-                line["gpu_memory_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 3)
-            line["elapsed_s"] = round(now - self.began, 3)
-            if "loss" in line or "eval_loss" in line:
-                metrics.append(run.folder, line)
-
-        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
-            run.set_status(step=state.global_step)
-            if run.stop_request.exists():
-                control.should_training_stop = True
-                control.should_save = True
-                control.should_evaluate = args.load_best_model_at_end
-
-    return FolderCallback()
-
-

@@ -1,0 +1,111 @@
+"""What a training process tells the run's folder while it trains: its log, metrics and status.
+
+Also obeys the stop request that lies there. It does not know how the trainer was set up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from finetune.training import metrics
+from finetune.training.runs import Run
+
+STANDARD_OUTPUT = 1
+"""The file descriptor, which stays what it is when `sys.stdout` is exchanged."""
+
+
+@contextlib.contextmanager
+def logged(run: Run) -> Iterator[None]:
+    """While it lasts, what this process prints also goes to the log, unless `jobs` has led it there already."""
+    with run.log.open("a", encoding="utf-8") as log:
+        if os.path.sameopenfile(log.fileno(), STANDARD_OUTPUT):
+            yield
+            return
+        with (
+            contextlib.redirect_stdout(_Tee(sys.stdout, log)),
+            contextlib.redirect_stderr(_Tee(sys.stderr, log)),
+        ):
+            yield
+
+
+class _Tee(io.TextIOBase):
+    """Writes to the terminal and to the log."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self.terminal, self.log = terminal, log
+
+    @property
+    def encoding(self) -> str:
+        """The terminal's, which decides how progress bars are drawn."""
+        return self.terminal.encoding
+
+    def isatty(self) -> bool:
+        """True where a person watches."""
+        return self.terminal.isatty()
+
+    def write(self, text: str) -> int:
+        """Hands the text to both at once, so that the log is whole however the process ends."""
+        self.log.write(text)
+        self.log.flush()
+        return self.terminal.write(text)
+
+    def flush(self) -> None:
+        """Flushes the terminal; the log is never behind."""
+        self.terminal.flush()
+
+
+def folder_callback(run: Run) -> Any:
+    """A callback for transformers' trainer that writes to the run's folder."""
+    import torch
+    from transformers import TrainerCallback
+
+    class FolderCallback(TrainerCallback):
+        """Writes metrics and status to the run's folder, and obeys its stop request."""
+
+        def __init__(self) -> None:
+            self.earlier, _ = metrics.read(run.folder)
+            self.began = time.perf_counter() - (self.earlier[-1]["elapsed_s"] if self.earlier else 0.0)
+            self.last: tuple[float, float] | None = None
+            self.earlier_tokens = 0
+
+        def on_train_begin(self, args, state, control, **_):  # noqa: ANN001
+            # The trainer counts tokens from 0 again after a resume; steps after the checkpoint are repeated.
+            before = [line for line in self.earlier if line["step"] <= state.global_step]
+            self.earlier_tokens = max((line["tokens"] for line in before if "tokens" in line), default=0)
+
+        def on_log(self, args, state, control, logs=None, **_):  # noqa: ANN001
+            line: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 6)}
+            now = time.perf_counter()
+            for key in ("loss", "eval_loss", "learning_rate", "grad_norm"):
+                if key in logs:
+                    line[key] = float(logs[key])
+            if "loss" in logs and "num_tokens" in logs:
+                tokens = self.earlier_tokens + float(logs["num_tokens"])
+                line["tokens"] = int(tokens)
+                if self.last and tokens > self.last[0]:
+                    line["tokens_per_second"] = round((tokens - self.last[0]) / (now - self.last[1]), 2)
+                self.last = (tokens, now)
+            if "eval_loss" in logs and self.last:
+                self.last = (self.last[0], now)  # time spent on evaluation is not training time
+            if torch.cuda.is_available():
+                line["gpu_memory_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 3)
+            line["elapsed_s"] = round(now - self.began, 3)
+            if "loss" in line or "eval_loss" in line:
+                metrics.append(run.folder, line)
+
+        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            run.set_status(step=state.global_step)
+            if run.stop_request.exists():
+                control.should_training_stop = True
+                control.should_save = True
+                control.should_evaluate = args.load_best_model_at_end
+            if control.should_save:
+                control.should_log = True  # so that a resume finds the token count at its checkpoint
+
+    return FolderCallback()

@@ -1,0 +1,46 @@
+"""How an error reaches a person: one boundary, one toast, in the person's language.
+
+Use it as `with shown_to_user(language):` *inside* a streaming handler; around a generator it would
+see nothing. What people cannot mend goes to the log with its traceback, never with what they wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import gradio as gr
+
+from finetune.errors import FinetuneError
+from ui import wording
+
+log = logging.getLogger("shohomormi")
+
+
+@contextlib.contextmanager
+def shown_to_user(language: str) -> Iterator[None]:
+    """Turns an error into gr.Error with a sentence for people."""
+    title = wording.sentence("error.title", language)
+    try:
+        yield
+    except FinetuneError as error:
+        raise gr.Error(
+            wording.error(error, language), duration=15, title=title, print_exception=False
+        ) from error
+    except (gr.Error, GeneratorExit):
+        raise
+    except Exception as error:
+        log.exception("unexpected %s", type(error).__name__)
+        raise gr.Error(wording.sentence("busy", language), duration=15, title=title, print_exception=False) from error
+
+
+def language_of(request: gr.Request | None) -> str:
+    """The language of a page: its cookie, else the browser's preference, else Bengali."""
+    if request is None:
+        return "bn"
+    chosen = (request.cookies or {}).get("shohomormi_language")
+    if chosen in wording.LANGUAGES:
+        return chosen
+    accepted = (request.headers or {}).get("accept-language", "")
+    return "en" if accepted.lower().startswith("en") else "bn"

@@ -1,0 +1,42 @@
+"""Gradio's chat history as plain messages. It knows one thing: how Gradio 6 nests what was said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from finetune.data.prompts import Message
+
+FIXED = "fixed"
+"""Marks a message that was not written by a model, such as the crisis message."""
+
+
+def messages(history: list[dict[str, Any]]) -> list[Message]:
+    """`{"role", "content"}` with the text of every block joined; blocks that hold no text are left out."""
+    plain = []
+    for turn in history:
+        content = turn["content"]
+        if isinstance(content, list):
+            content = "\n".join(block["text"] for block in content if block.get("type") == "text")
+        if isinstance(content, str) and content.strip():
+            plain.append({"role": turn["role"], "content": content})
+    return plain
+
+
+def for_model(history: list[dict[str, Any]]) -> list[Message]:
+    """What the model may see: turns that were answered with a fixed message are left out, both sides."""
+    kept: list[dict[str, Any]] = []
+    for turn in history:
+        if turn["role"] == "assistant" and (turn.get("metadata") or {}).get("id") == FIXED:
+            if kept and kept[-1]["role"] == "user":
+                kept.pop()
+            continue
+        kept.append(turn)
+    return messages(kept)
+
+
+def without_last_reply(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The history up to and including the person's last message."""
+    end = len(history)
+    while end and history[end - 1]["role"] != "user":
+        end -= 1
+    return history[:end]

@@ -1,0 +1,85 @@
+"""Colours, fonts and the page's head. No fonts are fetched: the stack names what systems have.
+
+Looks that Gradio's theme cannot say are in `assets/style.css`.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from finetune.recipe import ROOT
+
+FONTS = (
+    "Noto Sans Bengali",
+    "Hind Siliguri",
+    "Nirmala UI",
+    "Bangla Sangam MN",
+    "Vrinda",
+    "Lohit Bengali",
+    "Mukti",
+    "system-ui",
+    "sans-serif",
+)
+
+STYLE = ROOT / "assets" / "style.css"
+
+HEAD = """
+<meta name="color-scheme" content="light dark">
+<script>
+  // Bengali first: the page's language is what was chosen here, not what the browser is set to.
+  (function () {
+    var language = "bn";
+    try { language = localStorage.getItem("shohomormi_language") || "bn"; } catch (e) { /* storage is blocked */ }
+    Object.defineProperty(navigator, "language", { get: function () { return language; } });
+    document.documentElement.lang = language;
+    document.cookie = "shohomormi_language=" + language + ";path=/;max-age=31536000;SameSite=Lax";
+  })();
+</script>
+"""
+
+SWITCH_LANGUAGE = """() => {
+  const language = document.documentElement.lang.startsWith("en") ? "bn" : "en";
+  try { localStorage.setItem("shohomormi_language", language); } catch (e) { /* storage is blocked */ }
+  document.cookie = "shohomormi_language=" + language + ";path=/;max-age=31536000;SameSite=Lax";
+  location.reload();
+}"""
+
+
+def theme() -> gr.themes.Base:
+    """A calm page: paper and ink, one deep green."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.stone,
+        font=list(FONTS),
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+        radius_size=gr.themes.sizes.radius_lg,
+        text_size=gr.themes.sizes.text_md,
+    ).set(
+        body_background_fill="#faf8f4",
+        body_background_fill_dark="#161412",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#1e1b19",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#1e1b19",
+        block_border_color="#e7e2d9",
+        block_border_color_dark="#35302c",
+        block_label_text_color="#57534e",
+        block_label_text_color_dark="#d6d3d1",
+        block_title_text_color="#44403c",
+        block_title_text_color_dark="#d6d3d1",
+        block_info_text_color="#6b645d",
+        block_info_text_color_dark="#a8a29e",
+        block_shadow="none",
+        button_primary_background_fill="#0f766e",
+        button_primary_background_fill_hover="#115e59",
+        button_primary_background_fill_dark="#0f766e",
+        button_primary_text_color="#ffffff",
+        button_secondary_background_fill="#f1ede6",
+        button_secondary_background_fill_hover="#e7e2d9",
+        button_secondary_background_fill_dark="#2a2623",
+        button_secondary_text_color="#44403c",
+        button_secondary_text_color_dark="#e7e5e4",
+        input_background_fill="#fffdfa",
+        input_background_fill_dark="#26221f",
+    )
