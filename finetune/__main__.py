@@ -41,7 +41,8 @@ def told_to_user() -> Iterator[None]:
         _tell(str(error).replace("\n", "; "))
         raise typer.Exit(2) from error
     except OSError as error:  # a file where a folder belongs, a full disk, a folder of somebody else's
-        _tell(f"{error.filename}: {error.strerror}. Check the path, its permissions and the free disk space.")
+        what = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
+        _tell(f"{what}. Check the path, its permissions and the free disk space.")
         raise typer.Exit(2) from error
 
 
@@ -244,7 +245,7 @@ def main() -> None:
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except typer.TyperException as error:
-        _tell(" ".join(error.format_message().split()) + " Add --help to see how it is written.")
+        _tell(" ".join(error.format_message().split()) + " (--help shows how it is written)")
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)  # as shells do

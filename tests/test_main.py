@@ -160,6 +160,16 @@ def test_resuming_needs_a_run_s_folder(tmp_path):
     assert "not a run's folder" in refused("train", "demo", "--resume", "--run-dir", tmp_path)
 
 
+@pytest.mark.parametrize("pressed", ["since the app started this process", "before the last process was killed"])
+def test_a_stop_is_obeyed_by_the_process_that_it_was_meant_for(own_home, pressed):
+    run = runs.create(own_home, Recipe())
+    meant_for_us = pressed.startswith("since")
+    run.set_status(**({"state": "queued", **runs.this_process()} if meant_for_us else {"state": "failed"}))
+    run.stop_request.touch()
+    refused("train", "demo", "--run-dir", run.folder, "--resume")  # there is no checkpoint
+    assert run.stop_request.exists() == meant_for_us
+
+
 def test_a_folder_that_holds_a_run_is_not_trained_into_again(own_home):
     run = runs.create(own_home, Recipe(name="kept"))
     assert "already holds a run" in refused("train", "demo", "--run-dir", run.folder)

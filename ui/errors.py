@@ -25,9 +25,7 @@ def shown_to_user(language: str) -> Iterator[None]:
     try:
         yield
     except FinetuneError as error:
-        raise gr.Error(
-            wording.error(error, language), duration=15, title=title, print_exception=False
-        ) from error
+        raise gr.Error(wording.error(error, language), duration=15, title=title, print_exception=False) from error
     except (gr.Error, GeneratorExit):
         raise
     except Exception as error:

@@ -28,11 +28,22 @@ HEAD = """
 <script>
   // Bengali first: the page's language is what was chosen here, not what the browser is set to.
   (function () {
-    var language = "bn";
+    var language = "bn", root = document.documentElement;
     try { language = localStorage.getItem("shohomormi_language") || "bn"; } catch (e) { /* storage is blocked */ }
-    Object.defineProperty(navigator, "language", { get: function () { return language; } });
-    document.documentElement.lang = language;
     document.cookie = "shohomormi_language=" + language + ";path=/;max-age=31536000;SameSite=Lax";
+    // Gradio knows no Bengali and starts in its fallback, which holds our Bengali (see layout_parts.py).
+    Object.defineProperty(navigator, "language", { get: function () { return "bn"; } });
+    function mark() { if (root.lang !== language) root.lang = language; }
+    mark();
+    new MutationObserver(mark).observe(root, { attributes: true, attributeFilter: ["lang"] });
+    if (language !== "en") return;
+    var waiting = setInterval(function () {
+      var core = performance.getEntriesByType("resource").map(function (entry) { return entry.name; })
+        .find(function (name) { return /\\/core-[\\w-]+\\.js$/.test(name); });
+      if (!core || document.querySelectorAll("[role=tab]").length < 3) return;
+      clearInterval(waiting);
+      setTimeout(function () { import(core).then(function (module) { module.changeLocale("en-GB"); }); }, 400);
+    }, 50);
   })();
 </script>
 """
@@ -71,6 +82,13 @@ def theme() -> gr.themes.Base:
         block_info_text_color="#6b645d",
         block_info_text_color_dark="#a8a29e",
         block_shadow="none",
+        color_accent="#0f766e",
+        border_color_accent="#0f766e",
+        border_color_accent_dark="#2dd4bf",
+        checkbox_background_color_selected="#0f766e",
+        checkbox_border_color_selected="#0f766e",
+        slider_color="#0f766e",
+        slider_color_dark="#2dd4bf",
         button_primary_background_fill="#0f766e",
         button_primary_background_fill_hover="#115e59",
         button_primary_background_fill_dark="#0f766e",

@@ -12,14 +12,17 @@ from finetune.errors import FinetuneError, RecipeError
 LANGUAGES = ("bn", "en")
 
 LABELS: dict[str, tuple[str, str]] = {
-    "title": ("সহমর্মী", "Shohomormi"),
+    "brand": ("# সহমর্মী\nশেখান, পাশাপাশি দেখুন, কথা বলুন", "# Shohomormi\nTrain, compare, talk"),
     "language": ("English", "বাংলা"),
     "tab.train": ("শেখানো", "Train"),
     "tab.compare": ("তুলনা", "Compare"),
     "tab.chat": ("আলাপ", "Chat"),
     # train
     "train.recipe": ("রেসিপি", "Recipe"),
-    "train.recipe.info": ("ডেমো রেসিপি এই কম্পিউটারেই এক-দেড় মিনিটে শেষ হয়।", "The demo recipe takes about a minute on this machine."),
+    "train.recipe.info": (
+        "ডেমো রেসিপি এই কম্পিউটারেই এক-দেড় মিনিটে শেষ হয়।",
+        "The demo recipe takes about a minute on this machine.",
+    ),
     "train.data": ("কোন লেখা থেকে শিখবে", "Data to learn from"),
     "train.data.recipe": ("রেসিপির ডেটা", "The recipe's data"),
     "train.data.upload": ("আমার ফাইল", "My file"),
@@ -46,7 +49,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "train.log": ("লগের শেষ অংশ", "End of the log"),
     "training.learning_rate": ("শেখার হার", "Learning rate"),
     "training.max_steps": ("ধাপের সংখ্যা", "Steps"),
-    "training.per_device_train_batch_size": ("একসঙ্গে কয়টি উদাহরণ", "Batch size"),
+    "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
     "training.gradient_accumulation_steps": ("কয় ব্যাচে এক ধাপ", "Gradient accumulation"),
     "training.eval_steps": ("কয় ধাপ পরপর যাচাই", "Steps between evaluations"),
     "training.save_steps": ("কয় ধাপ পরপর সংরক্ষণ", "Steps between checkpoints"),
@@ -57,7 +60,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "adapter": ("অ্যাডাপ্টার", "Adapter"),
     "adapter.demo": ("ডেমো অ্যাডাপ্টার", "Demo adapter"),
     "compare.prompt": ("কী বলতে চান", "What would you say?"),
-    "compare.prompt.placeholder": ("মনের কথাটা এক-দুই বাক্যে লিখুন…", "A sentence or two of what is on your mind, in Bengali…"),
+    "compare.prompt.placeholder": (
+        "মনের কথাটা এক-দুই বাক্যে লিখুন…",
+        "A sentence or two of what is on your mind, in Bengali…",
+    ),
     "compare.start": ("দুজনের উত্তর দেখুন", "Answer twice"),
     "stop": ("থামান", "Stop"),
     "compare.base": ("মূল মডেল", "Base model"),
@@ -129,10 +135,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "compare.empty": ("আগে কিছু একটা লিখুন।", "Write something first."),
     "train.no_file": ("আগে একটা ফাইল বেছে নিন, নয়তো রেসিপির ডেটা নিন।", "Choose a file first, or take the recipe's data."),
     "train.started": ("{run} শুরু হয়েছে।", "{run} has started."),
-    "busy": ("ভেতরে একটা গোলমাল হয়েছে। লগে বিস্তারিত আছে; আবার চেষ্টা করুন।", "Something went wrong inside. The log has the details; please try again."),
+    "busy": (
+        "ভেতরে একটা গোলমাল হয়েছে। লগে বিস্তারিত আছে; আবার চেষ্টা করুন।",
+        "Something went wrong inside. The log has the details; please try again.",
+    ),
 }
 
 ERRORS_BN: dict[str, str] = {
+    "train.no_file": "আগে একটা ফাইল বেছে নিন, নয়তো রেসিপির ডেটা নিন।",
+    "compare.empty": "আগে কিছু একটা লিখুন।",
+    "data.one_group": "{file} ফাইলের {kept} সারির {largest}টি একই রকম প্রশ্ন বা এক আলাপের অংশ, তাই ভাগ করা গেল না। আরও আলাদা সারি যোগ করুন।",
+    "data.out": "{file} নামে একটা ফাইল আছে, তাই ফোল্ডার করা গেল না। অন্য ফোল্ডার বেছে নিন।",
     "data.no_rows": "{file} ফাইলে কোনো সারি নেই। অন্তত কয়েকশো প্রশ্ন-উত্তর আছে এমন একটা ফাইল বেছে নিন।",
     "data.none_left.missing": "{file} ফাইলের {rows} সারির একটাও নেওয়া গেল না: {count}টিতে প্রশ্ন বা উত্তর নেই। কলাম দুটো ঠিক আছে কি না দেখুন।",
     "data.none_left.empty": "{file} ফাইলের {rows} সারির একটাও নেওয়া গেল না: {count}টি ফাঁকা। অন্য ফাইল বেছে নিন।",
@@ -162,6 +175,7 @@ ERRORS_BN: dict[str, str] = {
     "model.no_special_token": "এই মডেলের টোকেনাইজারে {token} নেই, মানে এটা Llama 3 নয়। Llama 3, 3.1 বা 3.2 বেছে নিন।",
     "model.not_llama": "এটা {kind} মডেল; এখানে শুধু Llama চলে।",
     "backend.other_base": "{adapter} অ্যাডাপ্টার {base} মডেলে শেখানো, এখন মেমোরিতে আছে {resident}। অন্য অ্যাডাপ্টার বেছে নিন।",
+    "run.cannot_start": "{run} চালু করা গেল না: {text}। লগ দেখুন, তারপর আবার চেষ্টা করুন।",
     "run.exists": "{run} ফোল্ডারে আগে থেকেই একটা রান আছে। অন্য ফোল্ডার বেছে নিন।",
     "run.unknown": "{run} নামে কোনো রান নেই। আছে: {known}।",
     "run.no_folder": "{run} কোনো রানের ফোল্ডার নয়।",
@@ -229,8 +243,13 @@ def told(key: str, facts: dict, fallback: str, language: str, problem: FinetuneE
         lines = []
         for name, one in problem.problems.items():
             shown = LABELS[name][0] if name in LABELS else name
-            template = ERRORS_BN.get(getattr(one, "key", ""), str(one))
-            lines.append(f"{shown}: {template.format(**{k: digits(v, 'bn') for k, v in one.facts.items()})}।")
+            template = ERRORS_BN.get(one.key)
+            said = str(one) if template is None else f"{_with_facts(template, one.facts)}।"
+            lines.append(f"{shown}: {said}")
         return "\n".join(lines)
     template = ERRORS_BN.get(key)
-    return fallback if template is None else template.format(**{k: digits(v, "bn") for k, v in facts.items()})
+    return fallback if template is None else _with_facts(template, facts)
+
+
+def _with_facts(template: str, facts: dict) -> str:
+    return template.format(**{name: digits(value, "bn") for name, value in facts.items()})

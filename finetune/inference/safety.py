@@ -28,8 +28,13 @@ LAST_TURNS = 3
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _NOT_LETTERS = re.compile(r"[^\u0980-\u09ffa-z0-9]+")
-_RUNS = re.compile(r"(.)\1{2,}")
+_PAUSES = re.compile(r"[।॥.…!?,;:\n]")
+_RUNS = re.compile(r"(.)\1+")
 _DIGITS = str.maketrans("013457", "oieast")
+_JOINED_NO = re.compile(
+    "(?<=[\u0980-\u09ff]{2}[ই\u09bf\u09c7\u09bcব\u09cb])(?=না )"  # চাইনা, চাচ্ছিনা, করেনা, হয়না, করবনা, করবোনা
+    "|(?<=[a-z]{2}[ieoy])(?=na )"  # chaina, korena, korbona, hoyna
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,10 @@ class Helpline:
 
 def screen(text: str) -> str:
     """The tier of one text: none, soft or strong."""
-    shown = _normal(text)
-    phrases = _phrases()
-    for allowed in phrases["not_meant"]:
-        shown = allowed.sub(" · ", shown)
-    for tier in ("strong", "soft"):
-        if any(pattern.search(shown) for pattern in phrases[tier]):
-            return tier
-    return "none"
+    meant = _without("not_meant", _normal(text))
+    if _says("strong", _without("denied", meant)):
+        return "strong"
+    return "soft" if _says("soft", meant) or _says("strong", meant) else "none"
 
 
 def screen_conversation(messages: Sequence[dict[str, str]]) -> str:
@@ -73,34 +74,52 @@ def message(language: str) -> str:
     return (FOLDER / f"message.{language}.md").read_text(encoding="utf-8").strip()
 
 
+def _without(kind: str, shown: str) -> str:
+    """A normal text in which a dot stands for each phrase of a kind."""
+    for phrase in _phrases()[kind]:
+        shown = phrase.sub(" ·", shown)
+    return shown
+
+
+def _says(tier: str, shown: str) -> bool:
+    """Whether a normal text holds a phrase of a tier; commas and full stops hide none."""
+    flowing = shown.replace(" | ", " ")
+    return any(phrase.search(flowing) for phrase in _phrases()[tier])
+
+
 def _normal(text: str) -> str:
-    """Text in the one form that phrases are compared in: NFC, lower case, letters only, runs folded."""
+    """Text in the one form that phrases are compared in: NFC, lower case, no letter twice in a row, words only.
+
+    A bar stands for a pause, so that what is denied or laughed at in one sentence does not reach into the next.
+    """
     text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text)).casefold()
     text = re.sub(r"(?<=[a-z])[013457](?=[a-z])", lambda m: m[0].translate(_DIGITS), text)
     text = text.replace("\u0981", "")  # চন্দ্রবিন্দু is often left out: বাঁচতে, বাচতে
-    text = _RUNS.sub(r"\1", text)
-    return f" {_NOT_LETTERS.sub(' ', text).strip()} "
+    text = _RUNS.sub(r"\1", text)  # drawn out or doubled: চাইইই, wannna, wanna
+    words = _NOT_LETTERS.sub(lambda gap: " | " if _PAUSES.search(gap[0]) else " ", text).strip()
+    return _JOINED_NO.sub(" ", f" {words} ")
 
 
 @lru_cache(maxsize=1)
 def _phrases() -> dict[str, list[re.Pattern]]:
     raw = yaml.safe_load((FOLDER / "phrases.yaml").read_text(encoding="utf-8"))
-    return {tier: [_pattern(phrase) for phrase in raw[tier]] for tier in ("strong", "soft", "not_meant")}
+    return {kind: [_pattern(phrase) for phrase in listed] for kind, listed in raw.items()}
 
 
 def _pattern(phrase: str) -> re.Pattern:
-    """A phrase as a pattern: `|` separates spellings of a word, `…` lets up to three words between."""
+    """A phrase as a pattern, in the notation that the head of `phrases.yaml` explains."""
     words = []
     for word in phrase.split():
         if word == "…":
-            words.append(r"(?:\S+ ){0,3}?")
+            words.append(r"(?: \S+){0,3}?")
             continue
         spellings = [
             _normal(spelling.rstrip("*")).strip() + (r"\S*" if spelling.endswith("*") else "")
-            for spelling in word.split("|")
+            for spelling in word.removeprefix("!").split("|")
         ]
-        words.append(f"(?:{'|'.join(spellings)}) ")
-    return re.compile(" " + "".join(words))
+        either = f" (?:{'|'.join(spellings)})"
+        words.append(f"(?!{either} )" if word.startswith("!") else either)
+    return re.compile("".join(words) + "(?= )")
 
 
 @lru_cache(maxsize=1)

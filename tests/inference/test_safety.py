@@ -184,6 +184,22 @@ def test_a_negation_is_not_strong():
     assert strong(texts) == []
 
 
+def test_whoever_denies_a_direct_phrase_is_answered_with_help_beside_it():
+    texts = ["আমি মরতে চাই না", "আত্মহত্যা করব না", "ami more jete chai na", "I would never kill myself"]
+    assert {safety.screen(text) for text in texts} == {"soft"}
+
+
+def test_a_no_that_asks_or_belongs_to_something_else_denies_nothing():
+    texts = [
+        "আত্মহত্যা করব না তো কী করব",
+        "মরতে চাই না কি বাঁচতে চাই জানি না",
+        "আত্মহত্যা করতে চাই কেউ বোঝে না",
+        "ami suicide korbo na to ki korbo",
+        "I don't want to hurt anyone, I want to kill myself",
+    ]
+    assert missed(texts) == []
+
+
 def test_an_idiom_or_a_joke_is_not_strong():
     texts = [
         "হাসতে হাসতে মরে যাব",

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from finetune.data import splits
 from finetune.data.prompts import IGNORED, PromptFormat, conversation, encode_example
 from finetune.errors import FinetuneError, ModelError, RunError
 from finetune.models import load_base, load_tokenizer
-from finetune.recipe import ROOT, Recipe
+from finetune.recipe import Recipe
 from finetune.training import metrics, runs, trainer
 from tests.conftest import kept_environment, write_csv
 
@@ -162,17 +160,11 @@ def test_the_adapter_names_the_base_as_the_recipe_does_and_carries_its_prompt_fo
     assert any(bool(matrix.any()) for name, matrix in tensors(trained.adapter).items() if "lora_B" in name)
 
 
-def test_the_trained_adapter_answers_through_the_command_line_with_json_alone_on_standard_output(trained):
-    done = subprocess.run(
-        [sys.executable, "-m", "finetune", "generate", "--run", str(trained.folder), "--prompt", "খুব একা লাগে।"]
-        + ["--seed", "3", "--set", "max_new_tokens=8", "--set", "temperature=1", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    reply = json.loads(done.stdout)
+def test_the_trained_adapter_answers_through_the_command_line_with_json_alone_on_standard_output(trained, capfd):
+    # In this process, for another one would import everything anew; capfd sees what libraries write past Python, too.
+    asked = ["--run", str(trained.folder), "--prompt", "খুব একা লাগে।", "--seed", "3"]
+    app(["generate", *asked, "--set", "max_new_tokens=8", "--set", "temperature=1", "--json"], standalone_mode=False)
+    reply = json.loads(capfd.readouterr().out)
     assert set(reply) == {"prompt", "base", "tuned", "seed"}
     assert (reply["prompt"], reply["seed"]) == ("খুব একা লাগে।", 3)
     assert reply["base"] and reply["tuned"] and reply["base"] != reply["tuned"]

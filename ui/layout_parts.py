@@ -1,0 +1,94 @@
+"""Pieces that several tabs lay out alike: labels, the adapter chooser, the generation panel, the help card."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import replace
+
+import gradio as gr
+
+from finetune import recipe as recipes
+from finetune.inference import safety
+from finetune.recipe import Generation, Recipe
+from ui import wording
+from ui.services import DEMO, Services
+
+LOCALES = {"bn": "en", "en": "en-GB"}
+"""Gradio has no Bengali and begins every unknown language in its fallback, "en": our Bengali is put there, so
+that the page is Bengali from its first moment; our English is "en-GB", which `theme.HEAD` turns on."""
+
+I18N = gr.I18n(
+    **{
+        LOCALES[language]: {key: texts[number] for key, texts in wording.LABELS.items()}
+        for number, language in enumerate(wording.LANGUAGES)
+    }
+)
+
+
+def label(key: str) -> gr.I18n:
+    """A label that the browser puts into the page's language."""
+    return I18N(key)
+
+
+def adapter_chooser(services: Services) -> gr.Dropdown:
+    """The demo adapter and every run that left one."""
+    return gr.Dropdown(adapter_choices(services), value=DEMO, label=label("adapter"), interactive=True, min_width=180)
+
+
+def adapter_choices(services: Services) -> list[tuple[object, str]]:
+    """Names to show and values; the demo's is a label, runs are called what they are called."""
+    return [(label("adapter.demo") if name == DEMO else name, name) for name in services.adapters()]
+
+
+def generation_panel() -> list[gr.components.Component]:
+    """Folded controls for temperature, top-p, length and seed, in the order `settings_of` takes them."""
+    shown = Recipe.read(DEMO).generation
+    with gr.Accordion(label("generation"), open=False):
+        with gr.Row():
+            temperature = gr.Slider(
+                0, 1.5, shown.temperature, step=0.05, label=label("generation.temperature"), min_width=200
+            )
+            top_p = gr.Slider(0.05, 1, shown.top_p, step=0.05, label=label("generation.top_p"), min_width=200)
+        with gr.Row():
+            most = gr.Slider(
+                8, 512, shown.max_new_tokens, step=8, label=label("generation.max_new_tokens"), min_width=200
+            )
+            seed = gr.Number(shown.seed, precision=0, label=label("generation.seed"), min_width=120)
+    return [temperature, top_p, most, seed]
+
+
+def settings_of(base: Generation, temperature: float, top_p: float, max_new_tokens: int, seed: int) -> Generation:
+    """The panel's values as generation settings; RecipeError where one cannot work."""
+    checked = Recipe().with_settings(
+        {
+            "generation.temperature": temperature,
+            "generation.top_p": top_p,
+            "generation.max_new_tokens": max_new_tokens,
+            "generation.seed": recipes.default("generation.seed") if seed is None else seed,
+        }
+    )
+    return replace(checked.generation, repetition_penalty=base.repetition_penalty)
+
+
+def help_html(language: str) -> str:
+    """The helplines as a card: country, name, number to tap, hours, and that nobody has called them yet."""
+    lines = []
+    for entry in safety.helplines():
+        number = html.escape(entry.number)
+        country = html.escape(wording.sentence(f"care.{entry.country}", language))
+        lines.append(
+            f'<li>{country} · {html.escape(entry.name)}<br><a href="tel:{number.replace("-", "")}">{number}</a>'
+            f" <span class='quiet'>{html.escape(entry.hours)}</span></li>"
+        )
+    note = html.escape(wording.sentence("care.unverified", language))
+    return f'<div class="help-card" lang="bn"><ul>{"".join(lines)}</ul><p class="quiet">{note}</p></div>'
+
+
+def crisis_text(language: str, *, again: bool) -> str:
+    """The fixed message with the numbers as text, as it stands in a conversation."""
+    text = wording.sentence("chat.crisis.after", language) if again else safety.message(language)
+    numbers = [
+        f"- {wording.sentence(f'care.{entry.country}', language)}, {entry.name}: **{entry.number}** ({entry.hours})"
+        for entry in safety.helplines()
+    ]
+    return "\n".join([text, "", *numbers, "", f"*{wording.sentence('care.unverified', language)}*"])
