@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
 
 import regex
 
@@ -43,6 +42,7 @@ _BENGALI_LETTERS = re.compile(f"[{''.join(_LETTER.findall(''.join(map(chr, range
 _GRAPHEME = regex.compile(r"\X")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[\u200c\u200d'’-][\p{L}\p{M}\p{N}]+)*")
 _MOJIBAKE = re.compile(r"à¦|à§|â€|Ã[\x80-\xbf]")
+_ORPHANS = regex.compile(r"(?<![\p{L}\p{M}\p{N}])[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7\u200c\u200d]+")
 _DEPENDENT = re.compile("[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7]")
 
 
@@ -117,19 +117,6 @@ def trim_unfinished(text: str) -> str:
     return text.rstrip(f"{VIRAMA}\u200c\u200d") if text.endswith((VIRAMA, "\u200d", "\u200c")) else text
 
 
-def whole_graphemes(pieces: Iterable[str]) -> Iterator[str]:
-    """Regroup a stream of text pieces so that every piece given out is made of whole graphemes.
-
-    The last grapheme seen is held back until the next one begins, for a vowel sign or the second
-    half of a conjunct may still follow. At the end, an unfinished rest is trimmed, not shown.
-    """
-    held = ""
-    for piece in pieces:
-        held += piece
-        parts = graphemes(held)
-        if len(parts) > 1:
-            yield "".join(parts[:-1])
-            held = parts[-1]
-    held = trim_unfinished(held)
-    if held:
-        yield held
+def without_orphans(text: str) -> str:
+    """Text without signs that stand under no letter, as a model that writes byte by byte can leave them."""
+    return _ORPHANS.sub("", text.replace(REPLACEMENT, ""))

@@ -237,44 +237,17 @@ def test_a_finished_text_is_not_trimmed():
     assert bengali.trim_unfinished("\ufffdআমি") == "\ufffdআমি"
 
 
-# streaming
+# signs without a letter
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("sentence", SENTENCES)
-def test_a_stream_gives_out_whole_graphemes_and_loses_nothing(sentence, seed):
-    sentence = bengali.clean(sentence)
-    given = list(bengali.whole_graphemes(chopped(sentence, seed)))
-    assert "".join(given) == sentence
-    assert [g for piece in given for g in bengali.graphemes(piece)] == bengali.graphemes(sentence)
+@pytest.mark.parametrize(
+    ("written", "shown"), [("গেল,্কাট", "গেল,কাট"), ("\u09beআমি", "আমি"), ("ঘর \u09bf\ufffdবাড়ি", "ঘর বাড়ি")]
+)
+def test_a_sign_that_stands_under_no_letter_is_left_out(written, shown):
+    assert bengali.without_orphans(bengali.clean(written)) == bengali.clean(shown)
+    assert bengali.broken_graphemes(bengali.without_orphans(written)) == []
 
 
-def test_every_real_comment_streams_whole(comments):
-    for number, comment in enumerate(comments):
-        given = list(bengali.whole_graphemes(chopped(bengali.clean(comment), number)))
-        whole = bengali.trim_unfinished(bengali.clean(comment))
-        assert [g for piece in given for g in bengali.graphemes(piece)] == bengali.graphemes(whole)
-
-
-def test_a_stream_shows_a_letter_as_soon_as_the_next_one_begins():
-    seen = []
-
-    def pieces():
-        for letter in "আমিএ":
-            yield letter
-            seen.append(len(given))
-
-    given = []
-    for piece in bengali.whole_graphemes(pieces()):
-        given.append(piece)
-    assert given == ["আ", "মি", "এ"]
-    assert seen == [0, 1, 1, 2], "আ is out when ম comes, মি when এ comes"
-
-
-def test_an_unfinished_rest_is_trimmed_not_shown():
-    assert "".join(bengali.whole_graphemes(["আমি ক", "্"])) == "আমি ক"
-    assert list(bengali.whole_graphemes(["আ", "\ufffd"])) == ["আ"]
-
-
-def test_an_empty_stream_gives_nothing():
-    assert list(bengali.whole_graphemes([])) == list(bengali.whole_graphemes(["", ""])) == []
+def test_sound_text_keeps_every_sign():
+    for sentence in SENTENCES:
+        assert bengali.without_orphans(sentence) == sentence

@@ -203,11 +203,11 @@ class TokenText:
             self._ids, self._given = [], 0
         parts = bengali.graphemes(self._held + new)
         self._held = parts.pop() if parts else ""
-        return "".join(parts)
+        return bengali.without_orphans("".join(parts))
 
     def end(self) -> str:
         """The last grapheme, without what a cut-off reply leaves unfinished."""
-        text = bengali.trim_unfinished(self._held)
+        text = bengali.without_orphans(bengali.trim_unfinished(self._held))
         self._ids, self._given, self._held = [], 0, ""
         return text
 

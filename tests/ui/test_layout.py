@@ -1,0 +1,51 @@
+"""The page as it is built: its tabs, its one queue for the model, and what it keeps to itself."""
+
+import pytest
+
+from finetune.inference.backends import ScriptedBackend
+from ui import layout
+from ui.services import Services
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return layout.build(Services(tmp_path_factory.mktemp("home"), ScriptedBackend("হুম।")))
+
+
+def test_the_page_has_its_three_tabs_in_the_order_of_the_work(page):
+    tabs = [block["props"] for block in page.get_config_file()["components"] if block["type"] == "tabitem"]
+    assert [tab["id"] for tab in tabs] == ["train", "compare", "chat"]
+
+
+def test_other_programs_see_the_endpoints_of_the_contract_and_nothing_else(page):
+    assert set(page.get_api_info()["named_endpoints"]) == {
+        "/chat",
+        "/compare",
+        "/start_training",
+        "/training_status",
+        "/stop_training",
+    }
+    assert page.get_api_info()["unnamed_endpoints"] == {}
+
+
+def test_whoever_asks_the_model_waits_in_the_same_queue(page):
+    waiting = [function for function in page.fns.values() if function.concurrency_id == "model"]
+    assert len(waiting) == 8  # two endpoints, twice compare, four times chat
+    assert {function.concurrency_limit for function in waiting} == {1}
+
+
+def test_nothing_is_fetched_from_elsewhere_and_nothing_is_told_to_others(page):
+    assert page.analytics_enabled is False
+    assert page.theme is None or not page.theme._stylesheets
+    assert not layout.launch_settings()["theme"]._stylesheets
+    assert "http" not in layout.launch_settings()["head"]
+
+
+def test_the_browser_does_not_keep_what_people_write():
+    assert layout.launch_settings()["run_history"] is False
+
+
+def test_two_pages_can_be_built_in_one_process_without_sharing_state(page, tmp_path):
+    other = Services(tmp_path, ScriptedBackend("হুম।"))
+    assert layout.build(other) is not page
+    assert other.stops == {}

@@ -1,0 +1,51 @@
+"""Pieces of several tabs: settings from the panel, the help card, the words of the fixed message."""
+
+import re
+import shutil
+
+import pytest
+
+from finetune import models
+from finetune.errors import RecipeError
+from finetune.inference import safety
+from finetune.recipe import Generation, default
+from ui import layout_parts, wording
+from ui.services import DEMO
+
+
+def test_the_panels_values_become_settings_and_the_adapters_own_penalty_stays():
+    settings = layout_parts.settings_of(Generation(repetition_penalty=1.2), 0.3, 0.6, 40, 9)
+    assert settings == Generation(40, 0.3, 0.6, 1.2, 9)
+
+
+def test_a_seed_that_was_deleted_is_the_default_one():
+    assert layout_parts.settings_of(Generation(), 0.3, 0.6, 40, None).seed == default("generation.seed")
+
+
+def test_every_value_that_cannot_work_is_named_at_once():
+    with pytest.raises(RecipeError) as caught:
+        layout_parts.settings_of(Generation(), 3, 0, 0, -1)
+    assert len(caught.value.problems) == 4
+
+
+def test_the_demo_adapter_is_called_by_a_label_and_runs_by_their_names(services, run):
+    shutil.copytree(models.DEMO_ADAPTER, run.adapter)
+    names = [name for _, name in layout_parts.adapter_choices(services)]
+    shown = [shown for shown, _ in layout_parts.adapter_choices(services)]
+    assert names == [DEMO, run.name]
+    assert shown[0].key == "adapter.demo" and shown[1] == run.name
+
+
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_the_help_card_has_a_number_to_tap_for_every_helpline_and_says_that_nobody_has_called_it(language):
+    card = layout_parts.help_html(language)
+    called = re.findall(r'href="tel:([\d+]+)"', card)
+    assert called == [line.number.replace("-", "") for line in safety.helplines()]
+    assert all(line.hours in card and line.name in card for line in safety.helplines())
+    assert wording.sentence("care.unverified", language) in card
+
+
+def test_labels_exist_in_the_two_locales_that_the_page_can_turn_on():
+    assert set(layout_parts.I18N.translations) == set(layout_parts.LOCALES.values())
+    assert layout_parts.I18N.translations["en"]["tab.chat"] == wording.LABELS["tab.chat"][0]
+    assert layout_parts.I18N.translations["en-GB"]["tab.chat"] == wording.LABELS["tab.chat"][1]

@@ -1,0 +1,121 @@
+"""The one long-lived object: stop events by place, adapters by name, the base in the background."""
+
+import json
+import logging
+import shutil
+import threading
+
+import pytest
+
+from finetune import models
+from finetune.errors import ModelError, RunError
+from finetune.recipe import Recipe
+from finetune.training import runs
+from ui import services as made
+from ui.services import DEMO
+
+
+class Unloadable:
+    """A backend whose base cannot be read."""
+
+    def load(self):
+        self.thread = threading.current_thread()
+        raise ModelError("There is no model in /nowhere.", key="model.no_base", model="/nowhere")
+
+
+def give_adapter(run):
+    shutil.copytree(models.DEMO_ADAPTER, run.adapter)
+
+
+def test_the_home_is_made_where_it_is_missing(tmp_path):
+    built = made.build(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert built.home == tmp_path / "a" / "b"
+    assert built.backend.loaded is False
+
+
+def test_warming_up_loads_in_the_background_and_a_base_that_cannot_be_loaded_is_one_line_in_the_log(services, caplog):
+    services.backend = Unloadable()
+    with caplog.at_level(logging.ERROR):
+        services.warm_up()
+        for thread in [thread for thread in threading.enumerate() if thread.name == "warm-up"]:
+            thread.join(10)
+    assert services.backend.thread is not threading.main_thread()
+    assert "There is no model in /nowhere." in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_new_reply_ends_the_earlier_one_of_the_same_place_and_no_other(services):
+    here, there = services.stop_event("ক/chat"), services.stop_event("খ/chat")
+    again = services.stop_event("ক/chat")
+    assert here.is_set()
+    assert not there.is_set() and not again.is_set()
+
+
+def test_stop_reaches_the_reply_that_is_being_written(services):
+    event = services.stop_event("ক/chat")
+    services.stop("ক/chat")
+    assert event.is_set()
+
+
+def test_stopping_where_nothing_is_written_does_nothing(services):
+    services.stop("কেউ না/chat")
+    assert services.stops == {}
+
+
+def test_closing_a_browser_tab_ends_and_forgets_all_of_its_replies(services):
+    chat, compare = services.stop_event("ক/chat"), services.stop_event("ক/compare")
+    other = services.stop_event("কখ/chat")
+    services.forget("ক")
+    assert chat.is_set() and compare.is_set()
+    assert not other.is_set()
+    assert list(services.stops) == ["কখ/chat"]
+
+
+def test_the_demo_adapter_is_always_offered_and_of_the_runs_those_that_left_one(services):
+    with_one, without = (runs.create(services.home, Recipe.read("demo")) for _ in range(2))
+    give_adapter(with_one)
+    assert without.name not in services.adapters()
+    assert services.adapters() == [DEMO, with_one.name]
+
+
+def test_an_adapter_is_found_by_its_runs_name(services, run):
+    give_adapter(run)
+    assert services.adapter(run.name) == run.adapter
+    assert services.adapter(DEMO) == models.DEMO_ADAPTER
+
+
+def test_a_run_without_an_adapter_gives_one_clear_error(services, run):
+    with pytest.raises(ModelError) as caught:
+        services.adapter(run.name)
+    assert caught.value.key == "model.no_adapter"
+
+
+@pytest.mark.parametrize("name", ["nobody-001", "../demo-001", "/etc", "", ".."])
+def test_a_name_that_is_no_runs_name_gives_one_clear_error(services, run, name):
+    with pytest.raises(RunError) as caught:
+        services.adapter(name)
+    assert caught.value.key == "run.unknown"
+
+
+def test_replies_are_written_as_the_adapters_own_recipe_says(services):
+    run = runs.create(services.home, Recipe.read("demo").with_settings({"generation.repetition_penalty": 1.3}))
+    assert services.generation(run.name).repetition_penalty == 1.3
+    assert services.generation(DEMO) == Recipe.read("demo").generation
+
+
+def test_runs_are_listed_the_newest_first(services):
+    import os
+
+    old, new = (runs.create(services.home, Recipe.read("demo")) for _ in range(2))
+    os.utime(old.folder / "recipe.yaml", (1, 1))
+    assert [run.name for run in services.runs()] == [new.name, old.name]
+
+
+def test_an_adapter_that_is_no_lora_is_refused_before_anything_is_written(services, run):
+    run.adapter.mkdir()
+    (run.adapter / "adapter_model.safetensors").touch()
+    (run.adapter / "adapter_config.json").write_text(json.dumps({"peft_type": "IA3"}), encoding="utf-8")
+    with pytest.raises(ModelError) as caught:
+        services.adapter(run.name)
+    assert caught.value.key == "model.not_lora"
