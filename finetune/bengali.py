@@ -42,7 +42,7 @@ _BENGALI_LETTERS = re.compile(f"[{''.join(_LETTER.findall(''.join(map(chr, range
 _GRAPHEME = regex.compile(r"\X")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[\u200c\u200d'’-][\p{L}\p{M}\p{N}]+)*")
 _MOJIBAKE = re.compile(r"à¦|à§|â€|Ã[\x80-\xbf]")
-_ORPHANS = regex.compile(r"(?<![\p{L}\p{M}\p{N}])[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7\u200c\u200d]+")
+_ORPHANS = regex.compile(r"(?<![\p{L}\p{M}\p{N}\u200c\u200d])[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7\u200c\u200d]+")
 _DEPENDENT = re.compile("[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7]")
 
 
