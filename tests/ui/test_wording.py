@@ -44,7 +44,7 @@ def keys_in(node):
 
 
 def raised(folder):
-    """(place, key, names of the facts given) of every error and problem that a folder's code makes."""
+    """(place, key, names of the facts given) of every error that a folder's code makes and gives a key."""
     found = []
     for path, call in calls(folder):
         facts = {keyword.arg for keyword in call.keywords} - {"key"}
@@ -53,7 +53,7 @@ def raised(folder):
             made = [call.args[1]]
         elif not name_of(call).endswith("Error"):
             continue
-        found += [(f"{path}:{call.lineno}", key, facts) for node in made for key in keys_in(node)]
+        found += [(f"{path}:{call.lineno}", key, facts) for node in made for key in keys_in(node) if key]
     return found
 
 
@@ -159,9 +159,9 @@ def test_braces_in_what_a_person_typed_do_not_disturb_the_sentence():
 
 def test_all_problems_of_a_recipe_are_told_one_a_line_with_the_names_that_the_page_shows():
     with pytest.raises(RecipeError) as caught:
-        Recipe.read("demo").with_settings({"training.learning_rate": -1, "training.save_steps": 7})
+        Recipe.read("demo").with_settings({"adapter.r": 0, "training.save_steps": 7})
     assert wording.error(caught.value, "bn").splitlines() == [
-        "শেখার হার: -১ চলবে না, 1e-08 থেকে ১-এর মধ্যে একটা মান দিন।",
+        "অ্যাডাপ্টারের র‍্যাঙ্ক (r): ০ চলবে না, ১ থেকে ৫১২-এর মধ্যে একটা মান দিন।",
         "কয় ধাপ পরপর সংরক্ষণ: সংরক্ষণের ধাপ (৭) যাচাইয়ের ধাপের (৬৫) গুণিতক হতে হবে।",
     ]
 
