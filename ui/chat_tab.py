@@ -126,13 +126,20 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         **private,
     }
     buttons = [send, stop]
+
+    def ask(begun: Any) -> None:
+        """Let the reply be written after an event, and give the send button back however it ends."""
+        answered = begun.then(**asked)
+        for ended in (answered.success, answered.failure):  # a stream that fails does not reach .then
+            ended(end, None, buttons, queue=False, **private)
+
     for event in (send.click, message.submit):
         begun = event(take, [message, chat], [message, chat, again, *buttons], queue=False, **private)
-        begun.then(**asked).then(end, None, buttons, queue=False, **private)
+        ask(begun)
     shown = chat.example_select(take_example, None, [message, chat, again, *buttons], queue=False, **private)
-    shown.then(**asked).then(end, None, buttons, queue=False, **private)
+    ask(shown)
     begun = retry.click(take_back, [chat, again], [chat, again, *buttons], queue=False, **private)
-    begun.then(**asked).then(end, None, buttons, queue=False, **private)
+    ask(begun)
     undo.click(undone, chat, [chat, message], queue=False, **private)
     clear.click(stopped, None, None, queue=False, **private).then(lambda: [], None, chat, queue=False, **private)
     stop.click(stopped, None, None, queue=False, **private)

@@ -67,7 +67,8 @@ def build_compare_tab(services: Services, tab: gr.Tab) -> None:
 
     private = {"api_visibility": "private"}
     for event in (start.click, prompt.submit):
-        event(begin, None, [start, stop, base, tuned], queue=False, **private).then(
+        begun = event(begin, None, [start, stop, base, tuned], queue=False, **private)
+        answered = begun.then(
             answer,
             [prompt, adapter, *panel],
             [base, tuned],
@@ -75,7 +76,9 @@ def build_compare_tab(services: Services, tab: gr.Tab) -> None:
             concurrency_limit=1,
             show_progress="minimal",
             **private,
-        ).then(end, None, [start, stop], queue=False, **private)
+        )
+        for ended in (answered.success, answered.failure):  # a stream that fails does not reach .then
+            ended(end, None, [start, stop], queue=False, **private)
     stop.click(stopped, None, None, queue=False, **private)
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
 
@@ -87,11 +90,11 @@ def compare(
     text = text.strip()
     if not text:
         raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
-    folder = services.adapter(adapter)
-    settings = settings_of(services.generation(adapter), *values)
     if safety.screen(text) == "strong":
         told = crisis_text(language, again=False).replace("**", "").replace("*", "")
         yield told, told
         return
+    folder = services.adapter(adapter)
+    settings = settings_of(services.generation(adapter), *values)
     stop = services.stops.get(key)
     yield from pairs.stream(services.backend, text, folder, settings, stop)

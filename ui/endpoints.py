@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
+from finetune.errors import DataError, RecipeError
 from finetune.errors import Problem as SettingProblem
-from finetune.errors import RecipeError
-from finetune.recipe import default
+from finetune.recipe import default, presets
 from finetune.training import jobs, metrics, runs
-from ui import chat_tab, compare_tab, train_tab
+from ui import chat_tab, compare_tab, train_tab, wording
 from ui.errors import language_of, shown_to_user
 from ui.services import DEMO, Services
 
@@ -41,6 +41,8 @@ def add(services: Services) -> None:
         language = language_of(request)
         values = [temperature, top_p, max_new_tokens, seed]
         with shown_to_user(language):
+            if not message.strip():
+                raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
             for grown in chat_tab.reply(services, turns, adapter, values, 0, language, f"{request.session_hash}/api"):
                 yield grown[-1]["content"]
 
@@ -65,7 +67,11 @@ def add(services: Services) -> None:
             closed = [name for name in settings if not name.startswith(OPEN_SECTIONS)]
             if closed:
                 text = "cannot be set from another program; use a recipe on the server."
-                raise RecipeError({name: SettingProblem(text, "") for name in closed})
+                raise RecipeError({name: SettingProblem(text, "recipe.closed") for name in closed})
+            if recipe not in presets():  # a path would let a file that was sent here name any model or data
+                known = ", ".join(presets())
+                text = f"there is no preset {recipe}. Presets: {known}."
+                raise RecipeError({"recipe": SettingProblem(text, "recipe.no_file", file=recipe, known=known)})
             return train_tab.start_run(services, recipe, settings).name
 
     def training_status(request: gr.Request, run: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _figure(x: str, y: str, language: str) -> Any:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "Noto Sans Bengali, Hind Siliguri, Nirmala UI, system-ui, sans-serif", "color": "#8a8178"},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"},
         hovermode="x unified",
         uirevision="keep",  # zoom and hidden lines survive a refresh
     )

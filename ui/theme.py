@@ -42,7 +42,16 @@ HEAD = """
         .find(function (name) { return /\\/core-[\\w-]+\\.js$/.test(name); });
       if (!core || document.querySelectorAll("[role=tab]").length < 3) return;
       clearInterval(waiting);
-      setTimeout(function () { import(core).then(function (module) { module.changeLocale("en-GB"); }); }, 400);
+      setTimeout(function () {
+        import(core).then(function (module) {
+          module.changeLocale("en-GB");
+          // A tab that was never open keeps its first label: open each once, then the first again.
+          var tabs = Array.from(document.querySelectorAll("[role=tab]"));
+          var first = tabs.find(function (tab) { return tab.getAttribute("aria-selected") === "true"; });
+          tabs.filter(function (tab) { return tab !== first; }).concat(first)
+            .forEach(function (tab, i) { setTimeout(function () { tab.click(); }, 60 * i); });
+        });
+      }, 400);
     }, 50);
   })();
 </script>

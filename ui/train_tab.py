@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -165,9 +166,9 @@ def start_run(services: Services, preset: str, settings: dict[str, Any], trackin
 
 def keep_upload(home: Path, path: Path) -> Path:
     """Copy an upload out of Gradio's cache, for a run may outlive it."""
-    folder = home / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{path.name}"
+    uploads = home / "uploads"
+    uploads.mkdir(parents=True, exist_ok=True)
+    kept = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=uploads)) / path.name
     shutil.copyfile(path, kept)
     return kept
 

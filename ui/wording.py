@@ -195,6 +195,7 @@ ERRORS_BN: dict[str, str] = {
     "recipe.unknown": "এই নামে কোনো সেটিং নেই",
     "recipe.no_settings": "এখানে সেটিংস থাকার কথা",
     "recipe.no_sections": "রেসিপিতে নির্দিষ্ট অংশগুলো থাকতে হবে",
+    "recipe.closed": "বাইরের প্রোগ্রাম থেকে এটা বদলানো যায় না, সার্ভারের রেসিপিতে লিখুন",
     "recipe.no_file": "{file} নামে রেসিপি নেই। আছে: {known}",
     "recipe.not_yaml": "{file} ঠিক YAML নয় ({where})",
     "recipe.no_steps": "০ ধাপে কিছুই শেখা হবে না, -1 দিলে পুরো ডেটার হিসাবে চলবে",

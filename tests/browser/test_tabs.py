@@ -15,7 +15,7 @@ from ui.wording import ERRORS_BN, EXAMPLES, LABELS, SENTENCES
 pytestmark = pytest.mark.browser
 
 TRAIN, COMPARE, CHAT = range(3)
-STEPS = 6
+STEPS = 4
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
 CRISIS = "আমি আর বাঁচতে চাই না।"
 LONGEST_RUN = 240_000
@@ -51,7 +51,7 @@ def ask_for_a_short_run(page):
     for key, value in {
         "training.max_steps": STEPS,
         "training.per_device_train_batch_size": 2,
-        "training.eval_steps": STEPS // 2,
+        "training.eval_steps": STEPS,
         "training.save_steps": STEPS,
     }.items():
         fill_number(page, key, value)
@@ -98,15 +98,15 @@ def test_a_run_is_started_watched_found_again_after_a_reload_and_seen_to_its_end
     expect(card(page)).to_have_class(re.compile("active"))
     expect(button(page, "train.start")).to_be_disabled()
     expect(button(page, "train.stop")).to_be_enabled()
-    expect(card(page)).to_contain_text(re.compile(r"ধাপ [০-৬] / ৬"), timeout=LONGEST_RUN)
+    expect(card(page)).to_contain_text(re.compile(r"ধাপ [০-৪] / ৪"), timeout=LONGEST_RUN)
 
     page.reload()
     page.get_by_role("tab").nth(CHAT).wait_for()
     go_to(page, TRAIN)
     expect(page.get_by_label(bengali("train.run"), exact=True)).to_have_value("demo-001")
-    expect(card(page)).to_contain_text("/ ৬")
+    expect(card(page)).to_contain_text("/ ৪")
     expect(card(page)).to_have_class(re.compile("finished"), timeout=LONGEST_RUN)
-    expect(card(page)).to_contain_text("ধাপ ৬ / ৬")
+    expect(card(page)).to_contain_text("ধাপ ৪ / ৪")
     expect(card(page)).to_contain_text("যাচাইয়ে ক্ষতি")
     expect(page.locator(".js-plotly-plot .main-svg").locator("visible=true").first).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
@@ -181,7 +181,7 @@ def test_both_sides_of_a_comparison_stream_in_and_are_filled(page, screenshot):
 
 def test_an_example_fills_the_prompt_of_a_comparison(page):
     go_to(page, COMPARE)
-    page.get_by_text(EXAMPLES[1]).locator("visible=true").first.click()
+    page.get_by_text(EXAMPLES[1][:25]).locator("visible=true").first.click()  # long ones are shown shortened
     expect(page.locator("#compare-prompt textarea")).to_have_value(EXAMPLES[1])
 
 
@@ -283,7 +283,7 @@ def test_after_an_error_in_chat_the_next_message_can_be_sent(page):
 
 def test_an_example_begins_a_conversation(page):
     go_to(page, CHAT)
-    page.locator("#chat").get_by_text(EXAMPLES[0]).click()
+    page.locator("#chat").get_by_text(EXAMPLES[0][:25]).click()
     expect(bubbles(page, "user")).to_have_text([EXAMPLES[0]])
     expect(bubbles(page, "bot").last).to_have_text(re.compile(r"[।?!]\s*$"))
     expect_ready(page)
