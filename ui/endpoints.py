@@ -10,14 +10,14 @@ import gradio as gr
 
 from finetune.errors import DataError, RecipeError
 from finetune.errors import Problem as SettingProblem
-from finetune.recipe import default, presets
+from finetune.recipe import Recipe, presets
 from finetune.training import jobs, metrics, runs
 from ui import chat_tab, compare_tab, train_tab, wording
 from ui.errors import language_of, shown_to_user
 from ui.services import DEMO, Services
 
-TEMPERATURE, TOP_P = default("generation.temperature"), default("generation.top_p")
-LENGTH, SEED = 120, default("generation.seed")
+WRITTEN = Recipe.read(DEMO).generation
+TEMPERATURE, TOP_P, LENGTH, SEED = WRITTEN.temperature, WRITTEN.top_p, WRITTEN.max_new_tokens, WRITTEN.seed
 
 OPEN_SECTIONS = ("adapter.", "training.", "generation.")
 """Settings that another program may change: none that names files, models or where data goes."""
