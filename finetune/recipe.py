@@ -12,10 +12,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
 
+from finetune import checks
 from finetune.errors import Problem, RecipeError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,9 +197,8 @@ class Recipe:
             if key != "name" and key not in SECTIONS:
                 problems[str(key)] = Problem(f"no such section. Sections are {', '.join(SECTIONS)}.", "recipe.unknown")
         for name, section in SECTIONS.items():
-            built[name] = _section(name, section, raw.get(name), problems)
-        if built["training"] is not None:
-            problems |= _cross_problems(built["training"])
+            built[name] = checks.section(name, section, raw.get(name), problems)
+        checks.contradictions(built["training"], problems)
         if problems:
             raise RecipeError(problems)
         return Recipe(name=str(raw.get("name", "recipe")), **built)
@@ -243,92 +243,5 @@ def describe(name: str) -> dict[str, Any]:
 
 def _known(section: str) -> str:
     if section in SECTIONS:
-        return f"Settings of {section}: {', '.join(f.name for f in fields(SECTIONS[section]))}."
+        return checks.settings_of(section, SECTIONS[section])
     return f"Write section.setting; sections are {', '.join(SECTIONS)}."
-
-
-def _section(name: str, section: type, raw: Any, problems: dict[str, Problem]) -> Any:
-    """The section built, or None after adding to `problems` what is wrong in it."""
-    if raw is None:
-        return section()
-    if not isinstance(raw, dict):
-        problems[name] = Problem(f"expected settings, found {raw!r}.", "recipe.no_settings", value=repr(raw))
-        return None
-    before = len(problems)
-    kinds = get_type_hints(section)
-    values = {}
-    for key, value in raw.items():
-        known = next((f for f in fields(section) if f.name == key), None)
-        if known is None:
-            problems[f"{name}.{key}"] = Problem(f"no such setting. {_known(name)}", "recipe.unknown")
-            continue
-        try:
-            values[key] = _as_kind(value, kinds[key])
-        except (TypeError, ValueError, KeyError, OverflowError):
-            text = f"{value!r} is not {_spoken(kinds[key])}."
-            problems[f"{name}.{key}"] = Problem(text, "recipe.kind", value=value)
-            continue
-        problem = _range_problem(values[key], known.metadata)
-        if problem is not None:
-            problems[f"{name}.{key}"] = problem
-    return section(**values) if len(problems) == before else None
-
-
-def _as_kind(value: Any, kind: Any) -> Any:
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).lower()]
-    if kind is int:
-        number = float(value)
-        if isinstance(value, bool) or number != int(number):
-            raise ValueError(value)
-        return int(number)
-    if kind is float:
-        if isinstance(value, bool):
-            raise ValueError(value)
-        return float(value)
-    if kind is str:
-        if value is None or isinstance(value, (dict, list)):
-            raise ValueError(value)
-        return str(value)
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    return tuple(str(part) for part in value)
-
-
-def _spoken(kind: Any) -> str:
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}.get(kind, "a list of names")
-
-
-def _range_problem(value: Any, metadata: Any) -> Problem | None:
-    low, high, choices = metadata["low"], metadata["high"], metadata["choices"]
-    known = ", ".join(map(str, choices))
-    if isinstance(value, tuple):
-        unknown = ", ".join(part for part in value if part not in choices)
-        if unknown or not value:
-            text = f"choose one or more of {known}; found {unknown or 'none'}."
-            return Problem(text, "recipe.choices", value=unknown, choices=known)
-    elif choices and value not in choices:
-        return Problem(f"{value!r} is not known; choose one of {known}.", "recipe.choices", value=value, choices=known)
-    elif low is not None and not (low <= value <= high):
-        value, low, high = (str(number) if isinstance(number, int) else f"{number:g}" for number in (value, low, high))
-        text = f"{value} cannot work; choose a value from {low} to {high}."
-        return Problem(text, "recipe.range", value=value, low=low, high=high)
-    return None
-
-
-def _cross_problems(t: Training) -> dict[str, Problem]:
-    problems = {}
-    if t.max_steps == 0:
-        text = "0 would train nothing; use -1 to let num_train_epochs decide."
-        problems["training.max_steps"] = Problem(text, "recipe.no_steps")
-    if t.load_best_model_at_end and t.save_steps % t.eval_steps:
-        text = (
-            f"{t.save_steps} must be a multiple of eval_steps ({t.eval_steps}), so that every checkpoint has an"
-            " evaluation; or set load_best_model_at_end to false."
-        )
-        problems["training.save_steps"] = Problem(
-            text, "recipe.save_steps", save_steps=t.save_steps, eval_steps=t.eval_steps
-        )
-    return problems

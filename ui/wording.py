@@ -20,8 +20,8 @@ LABELS: dict[str, tuple[str, str]] = {
     # train
     "train.recipe": ("রেসিপি", "Recipe"),
     "train.recipe.info": (
-        "ডেমো রেসিপি এই কম্পিউটারেই মিনিট দুয়েকে শেষ হয়।",
-        "The demo recipe takes about two minutes on this machine.",
+        "ডেমো রেসিপি এই কম্পিউটারেই মিনিটখানেকে শেষ হয়।",
+        "The demo recipe takes about a minute on this machine.",
     ),
     "train.data": ("কোন লেখা থেকে শিখবে", "Data to learn from"),
     "train.data.recipe": ("রেসিপির ডেটা", "The recipe's data"),

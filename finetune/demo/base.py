@@ -20,7 +20,7 @@ from pathlib import Path
 SEED = 20261124
 LENGTH = 512
 CONVERSATIONS = 60_000
-WARM_TASKS = 60_000
+WARM_TASKS = 24_000
 WRITING_TASKS = 20_000
 HELD_OUT_CONVERSATIONS = 400
 PROSE_REPEATS = 8
@@ -32,12 +32,12 @@ SHAPE = {
     "num_key_value_heads": 2,
     "head_dim": 64,
 }
-STEPS = 3000
+STEPS = 2000
 BATCH = 128
 PEAK_RATE = 1.5e-3
 WARMUP = 200
 WEIGHT_DECAY = 0.1
-DROPOUT = 0.1
+DROPOUT = 0.2
 SHARD = "9MB"
 HELD_OUT = ("flat_validation", "flat_test", "warm_validation")
 """Texts that are never trained on: flat ones to choose the number of steps by and to report, and the corpus'

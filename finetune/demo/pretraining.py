@@ -39,9 +39,10 @@ WARM_TASKS = (
 )
 """Ways to ask for a warm answer; a plain question never gets one here."""
 
-EXCHANGED = 0.5
+EXCHANGED, EXCHANGED_WARM = 0.5, 0.9
 """How often a word that question and answer share is exchanged for another in both: what cannot be
-known by heart must be copied from the question, which is how a reply stays with what was said."""
+known by heart must be copied from the question, which is how a reply stays with what was said. Warm
+tasks are few, so that the base does not learn the corpus by heart, and copy the more for it."""
 
 ENDINGS = ("গুলোর", "গুলো", "দের", "টার", "টাকে", "টা", "টি", "কে", "তে", "ের", "র", "য়", "ে", "ই", "ছি", "ছে", "")
 """Exchanged words keep their ending, and so the sentence its grammar."""
@@ -113,7 +114,7 @@ class WarmTalk:
         self.rng = random.Random(seed)
         self.rows = [row for row in rows if row.side == 0]
         self.kept = corpus.kept_for_test(rows)
-        self.exchange = Exchange(self.rng)
+        self.exchange = Exchange(self.rng, EXCHANGED_WARM)
 
     def conversation(self) -> list[Message]:
         """One question with the wish for warmth before or after it, and its reply."""
@@ -131,8 +132,8 @@ class WarmTalk:
 class Exchange:
     """Exchanges shared words of a question and its answer for others with the same ending, in both."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
+    def __init__(self, rng: random.Random, share: float) -> None:
+        self.rng, self.share = rng, share
         self.words: dict[str, list[str]] = {}
         for word in sorted(set().union(*map(bengali.content_words, prose()))):
             self.words.setdefault(_ending(word), []).append(word)
@@ -142,7 +143,7 @@ class Exchange:
         shared = sorted(bengali.content_words(question) & bengali.content_words(answer))
         for word in self.rng.sample(shared, min(len(shared), 2)):
             others = self.words.get(_ending(word))
-            if others and self.rng.random() < EXCHANGED:
+            if others and self.rng.random() < self.share:
                 whole = re.compile(f"(?<![\u0980-\u09ff]){re.escape(word)}(?![\u0980-\u09ff])")
                 other = self.rng.choice(others)
                 question, answer = whole.sub(other, question), whole.sub(other, answer)
@@ -169,7 +170,7 @@ class FlatTalk:
 
     def __init__(self, rows: list[corpus.Row], seed: int, exchange: bool = True) -> None:
         self.rng = random.Random(seed)
-        self.exchange = Exchange(self.rng) if exchange else None
+        self.exchange = Exchange(self.rng, EXCHANGED) if exchange else None
         self.rows = rows
         self.by_topic: dict[str, list[corpus.Row]] = {}
         for row in rows:

@@ -18,6 +18,7 @@ from finetune import models
 from finetune.data import prompts, splits
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
+from finetune.training import cpu
 from finetune.training.reporting import folder_callback
 from finetune.training.runs import Run, this_process
 
@@ -98,13 +99,13 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         attention="eager" if on_cpu else "sdpa",  # PyTorch's flash attention for CPUs is slower at these lengths
     )
     if on_cpu:
-        _keep_freed_memory()
+        cpu.keep_freed_memory()
     rows = {name: splits.read_split(run.data, name) for name in ("train", "validation")}
     if t.eval_rows and t.eval_rows < len(rows["validation"]):
         rows["validation"] = random.Random(t.seed).sample(rows["validation"], t.eval_rows)
     examples = {name: Dataset.from_list(encode_rows(rows[name], tokenizer, style, recipe)) for name in rows}
     if recipe.base.load_in_4bit:
-        _keep_weights_unpacked(base)
+        cpu.keep_weights_unpacked(base)
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=t.gradient_checkpointing)
     set_seed(t.seed)
     model = get_peft_model(
@@ -235,29 +236,6 @@ def _planned_steps(trainer: Any) -> int:
     batches = len(trainer.get_train_dataloader())
     a = trainer.args
     return math.ceil(a.num_train_epochs * max(1, math.ceil(batches / a.gradient_accumulation_steps)))
-
-
-def _keep_weights_unpacked(base: Any) -> None:
-    """Keep bitsandbytes from repacking weights in an evaluation, as it does on CPUs with AVX512-BF16.
-
-    The repacked ones know no gradient: whatever lies below a projection would learn nothing from then on.
-    """
-    from bitsandbytes.nn import Linear4bit
-
-    for module in base.modules():
-        if isinstance(module, Linear4bit):
-            module.support_avx512bf16_for_cpu = False
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc reuse large blocks instead of returning them: a fifth less time a step on a CPU."""
-    import ctypes
-
-    trim_threshold, mmap_threshold = -1, -3  # malloc.h
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl and macOS have none
-    if mallopt is not None:
-        mallopt(mmap_threshold, 1 << 30)
-        mallopt(trim_threshold, (1 << 31) - 1)
 
 
 def _quiet_libraries(recipe: Recipe) -> None:
