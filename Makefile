@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
 PIP    := $(BIN)/pip --disable-pip-version-check install --quiet
 
-.PHONY: run test check fix system clean demo
+.PHONY: run test check fix system clean demo trials
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -47,6 +47,10 @@ system:
 demo: $(VENV)/.run
 	$(BIN)/python -m finetune.demo.corpus
 	$(BIN)/python -m finetune.demo.adapter
+
+# What takes too long for a test: about twenty minutes on two cores; results are written to trials/results/.
+trials: $(VENV)/.test
+	$(BIN)/python -m trials
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -112,27 +112,34 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A YAML file or the name of a preset.")],
     settings: Settings = None,
     run_dir: Annotated[Path | None, typer.Option(help="The run's folder; by default a new one.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --run-dir.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on from a checkpoint in --run-dir.")] = False,
+    checkpoint: Annotated[int | None, typer.Option(help="Its step; by default the last one's.", min=1)] = None,
 ) -> None:
     """Train an adapter as a recipe says."""
-    from finetune.training import reporting, runs, trainer
+    from finetune.training import queue, reporting, runs, trainer
 
+    environment = dict(os.environ)  # before training sets what its own libraries need
     with told_to_user():
+        if checkpoint is not None and not resume:
+            raise _usage("--checkpoint", "says where to go on; add --resume.")
         if resume:
             if run_dir is None:
                 raise _usage("--resume", "say which run to go on with: --run-dir FOLDER.")
-            run = runs.to_resume(run_dir)
+            run = queue.take_again(run_dir)
         else:
             chosen = Recipe.read(recipe).with_settings(as_settings(settings))
             if run_dir is None:
-                run = runs.create(home(), chosen)
+                run = runs.create(home(), chosen, **runs.this_process())
             elif (run_dir / "recipe.yaml").resolve() == Path(recipe).resolve():
-                run = runs.laid_out(run_dir)  # the app has laid the folder out and started this process for it
+                run = queue.take_new(run_dir)  # the app has laid the folder out and started this process for it
             else:
-                run = runs.adopt(run_dir, chosen)
-        with reporting.logged(run), told_to_user():
-            print(f"run: {run.folder}", flush=True)
-            trainer.train(run, resume=resume)
+                run = runs.adopt(run_dir, chosen, **runs.this_process())
+        try:
+            with reporting.logged(run), told_to_user():
+                print(f"run: {run.folder}", flush=True)
+                trainer.train(run, resume=resume, checkpoint=checkpoint)
+        finally:
+            queue.hand_over(run, environment)
 
 
 @app.command()
@@ -173,6 +180,38 @@ def generate(
     answered = dict(zip(names, texts, strict=True))
     result = {"prompt": prompt, "base": answered.get("base"), "tuned": answered.get("tuned"), "seed": how.seed}
     show(result, as_json, [f"{name}: {text}" for name, text in answered.items()])
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Option(help="A run's folder.")],
+    to: Annotated[str, typer.Option(help="zip, merged, gguf or hub.")],
+    out: Annotated[Path | None, typer.Option(help="File or folder to write; by default in the run's exports/.")] = None,
+    quantisation: Annotated[str | None, typer.Option(help="Number format of the GGUF file, q8_0 by default.")] = None,
+    repo_id: Annotated[str | None, typer.Option(help="OWNER/NAME on the Hugging Face Hub.")] = None,
+    public: Annotated[bool, typer.Option(help="Let everybody see the repository.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a run's adapter away: as a zip file, merged into its base, as GGUF, or to the Hub (private)."""
+    from finetune.training import export as exports
+    from finetune.training import runs
+
+    with told_to_user(), only_json(as_json):
+        if to not in exports.FORMATS:
+            raise _usage("--to", f"{to!r} is not known; choose one of {', '.join(exports.FORMATS)}.")
+        if to == "hub" and not repo_id:
+            raise _usage("--repo-id", "is missing; say where to: --repo-id OWNER/NAME.")
+        chosen = runs.at(run)
+        written_as = quantisation or exports.QUANTISATIONS[0]
+        if to == "zip":
+            path = exports.to_zip(chosen, out or exports.place(chosen, to))
+        elif to == "merged":
+            path = exports.merge(chosen, out or exports.place(chosen, to))
+        elif to == "gguf":
+            path = exports.to_gguf(chosen, out or exports.place(chosen, to, written_as), written_as)
+        else:
+            path = exports.to_hub(chosen, repo_id, private=not public)
+    show({"path": str(path)}, as_json, [str(path)])
 
 
 @app.command()

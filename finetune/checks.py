@@ -4,6 +4,7 @@ contradicts another setting. Every problem is found at once. It knows fields and
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from typing import Any, get_type_hints
 
@@ -25,9 +26,9 @@ def section(name: str, kind: type, raw: Any, problems: dict[str, Problem]) -> An
             problems[f"{name}.{key}"] = Problem(f"no such setting. {settings_of(name, kind)}", "recipe.unknown")
             continue
         try:
-            value = _as_kind(value, kinds[key])
-        except (TypeError, ValueError, KeyError, OverflowError):
-            text = f"{value!r} is not {_spoken(kinds[key])}."
+            value = _as_kind(value, kinds[key], known[key].metadata)
+        except (TypeError, ValueError, KeyError, OverflowError, RecursionError):
+            text = f"{value!r} is not {_spoken(kinds[key], known[key].metadata)}."
             problems[f"{name}.{key}"] = Problem(text, "recipe.kind", value=value)
             continue
         problem = _range_problem(value, known[key].metadata)
@@ -65,9 +66,19 @@ def contradictions(training: Any, problems: dict[str, Problem]) -> None:
         problems["training.save_steps"] = Problem(
             text, "recipe.save_steps", save_steps=t.save_steps, eval_steps=t.eval_steps
         )
+    if (
+        sound("early_stopping_patience", "load_best_model_at_end")
+        and t.early_stopping_patience
+        and not t.load_best_model_at_end
+    ):
+        text = (
+            "early stopping goes by the best evaluation, so it needs load_best_model_at_end set to true; or set"
+            " early_stopping_patience to 0."
+        )
+        problems["training.early_stopping_patience"] = Problem(text, "recipe.early_stopping")
 
 
-def _as_kind(value: Any, kind: Any) -> Any:
+def _as_kind(value: Any, kind: Any, metadata: Any) -> Any:
     if kind is bool:
         if isinstance(value, bool):
             return value
@@ -85,18 +96,33 @@ def _as_kind(value: Any, kind: Any) -> Any:
         if value is None or isinstance(value, (dict, list)):
             raise ValueError(value)
         return str(value)
+    return _as_list(value, free=not metadata["choices"])
+
+
+def _as_list(value: Any, *, free: bool) -> tuple[str, ...]:
+    """A list, or one text as forms and command lines give it: JSON, else names with commas or a free text a line."""
     if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    return tuple(str(part) for part in value)
+        if value.lstrip().startswith("["):
+            value = json.loads(value)
+        else:
+            value = value.splitlines() if free else value.split(",")
+    if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
+        raise ValueError(value)  # `- হ্যাঁ: না` without quotation marks is a mapping in YAML, not a text
+    return tuple(part.strip() for part in value if part.strip())
 
 
-def _spoken(kind: Any) -> str:
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}.get(kind, "a list of names")
+def _spoken(kind: Any, metadata: Any) -> str:
+    spoken = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    if kind in spoken:
+        return spoken[kind]
+    return "a list of names" if metadata["choices"] else "a list of texts (one a line, or a JSON list)"
 
 
 def _range_problem(value: Any, metadata: Any) -> Problem | None:
     low, high, choices = metadata["low"], metadata["high"], metadata["choices"]
     known = ", ".join(map(str, choices))
+    if isinstance(value, tuple) and not choices:
+        return _texts_problem(value, metadata["most"], metadata["longest"])
     if isinstance(value, tuple):
         unknown = ", ".join(part for part in value if part not in choices)
         if unknown or not value:
@@ -108,4 +134,16 @@ def _range_problem(value: Any, metadata: Any) -> Problem | None:
         value, low, high = (str(number) if isinstance(number, int) else f"{number:g}" for number in (value, low, high))
         text = f"{value} cannot work; choose a value from {low} to {high}."
         return Problem(text, "recipe.range", value=value, low=low, high=high)
+    return None
+
+
+def _texts_problem(texts: tuple[str, ...], most: int, longest: int) -> Problem | None:
+    if len(texts) > most:
+        return Problem(
+            f"{len(texts)} are too many; keep at most {most}.", "recipe.too_many", count=len(texts), most=most
+        )
+    length = max(map(len, texts), default=0)
+    if length > longest:
+        text = f"one has {length} characters; shorten it to at most {longest}."
+        return Problem(text, "recipe.too_long", length=length, longest=longest)
     return None

@@ -24,10 +24,29 @@ PRESETS = ROOT / "assets" / "recipes"
 
 SYSTEM_PROMPT = "You are a sympathetic and helpful assistant. You answer people's questions in Bengali language."
 
+SAMPLE_PROMPTS = [
+    "দুই সপ্তাহ ধরে বন্ধুর সঙ্গে কথা বন্ধ, ভেতরটা কেমন খালি খালি লাগে।",
+    "আজ জীবনের প্রথম বেতন পেলাম, মায়ের জন্য শাড়ি কিনে বাড়ি ফিরছি!",
+    "সারাদিন খাটুনির পর রাতে কী রাঁধব, ভাবতেই আর ইচ্ছে করে না।",
+]
+"""One sad, one joyful, one everyday: what changes first in a reply differs between the three."""
 
-def option(default: Any, note: str, *, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """A recipe field: its default, one sentence for help texts, and what values can work."""
-    metadata = {"note": note, "low": low, "high": high, "choices": choices}
+
+def option(
+    default: Any,
+    note: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple = (),
+    most: int | None = None,
+    longest: int | None = None,
+) -> Any:
+    """A recipe field: its default, one sentence for help texts, and what values can work.
+
+    A list has either choices, or limits for free texts: at most `most` of them, each of at most `longest` characters.
+    """
+    metadata = {"note": note, "low": low, "high": high, "choices": choices, "most": most, "longest": longest}
     if isinstance(default, list):
         return field(default_factory=lambda: tuple(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -104,6 +123,9 @@ class Training:
     num_train_epochs: float = option(0.5, "Passes over the training rows.", low=0.001, high=1000)
     max_steps: int = option(-1, "Number of updates; -1 lets num_train_epochs decide.", low=-1, high=10_000_000)
     eval_steps: int = option(50, "Updates between evaluations.", low=1, high=1_000_000)
+    early_stopping_patience: int = option(
+        0, "Evaluations without a new best loss after which training ends by itself; 0 never ends it.", low=0, high=1000
+    )
     eval_rows: int = option(0, "Validation rows used while training; 0 takes all.", low=0, high=10_000_000)
     save_steps: int = option(100, "Updates between checkpoints.", low=1, high=1_000_000)
     save_total_limit: int = option(3, "Checkpoints kept.", low=1, high=1000)
@@ -111,6 +133,12 @@ class Training:
     logging_steps: int = option(1, "Updates between metrics lines.", low=1, high=10000)
     gradient_checkpointing: bool = option(False, "Recompute activations: less memory, more time.")
     seed: int = option(3407, "Seed of data order and initial adapter.", low=0, high=2**31 - 1)
+    sample_prompts: tuple[str, ...] = option(
+        SAMPLE_PROMPTS,
+        "Messages that every evaluation answers, to watch it learn; none turns it off.",
+        most=8,
+        longest=500,
+    )
 
 
 @dataclass(frozen=True)
@@ -128,7 +156,9 @@ class Generation:
 class Tracking:
     """Where metrics go besides the run's own folder; nowhere unless the user says so."""
 
-    report_to: str = option("none", "Tracker.", choices=("none", "wandb"))
+    report_to: str = option(
+        "none", "Tracker; trackio keeps everything on this machine.", choices=("none", "wandb", "trackio")
+    )
     mode: str = option("offline", "W&B online or offline.", choices=("online", "offline"))
     project: str = option("llama-bangla-empathic", "Project name.")
     run_name: str = option("", "Run name; empty takes the run folder's.")
@@ -178,7 +208,8 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, as in the YAML file."""
         raw = dataclasses.asdict(self)
-        raw["adapter"]["target_modules"] = list(self.adapter.target_modules)
+        for name in SECTIONS:
+            raw[name] = {key: list(value) if isinstance(value, tuple) else value for key, value in raw[name].items()}
         return raw
 
     def to_yaml(self) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from finetune import models
 from finetune.__main__ import app, home
 from finetune.recipe import ROOT, Recipe, default, presets
-from finetune.training import runs
+from finetune.training import queue, runs
 from tests.conftest import COLUMNS, kept_environment
 
 SPLITS = ["test.jsonl", "train.jsonl", "validation.jsonl"]
@@ -153,6 +154,23 @@ def test_a_header_with_a_line_break_does_not_break_the_line(tmp_path):
 def test_a_recipe_file_that_is_no_recipe_is_told(tmp_path, recipe):
     (tmp_path / "mine.yaml").write_text(recipe, encoding="utf-8")
     assert refused("train", tmp_path / "mine.yaml", "--set", "data.source=/nowhere.csv")
+
+
+def test_a_checkpoint_is_chosen_by_its_step_and_only_for_a_resume(own_home):
+    run = runs.create(own_home, Recipe())
+    run.set_status(state="stopped")
+    assert "no checkpoint" in refused("train", "demo", "--run-dir", run.folder, "--resume", "--checkpoint", "20")
+    assert "--resume" in refused("train", "demo", "--checkpoint", "20")
+
+
+def test_a_run_that_ends_on_the_command_line_lets_the_next_one_start(own_home, monkeypatch):
+    monkeypatch.setenv(queue.DEVICES, "")
+    waits = runs.create(own_home, Recipe.from_dict({"data": {"source": "/nowhere/corpus.csv"}}), queued=1.0)
+    refused("train", "demo", "--set", "data.source=/nowhere/corpus.csv")
+    assert waits.status().pid not in (0, os.getpid())
+    while waits.status().active:
+        time.sleep(0.02)
+    assert waits.status().error_key == "data.no_file"
 
 
 def test_resuming_needs_a_run_s_folder(tmp_path):

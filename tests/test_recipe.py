@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import importlib.util
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -117,10 +118,11 @@ def test_every_adapter_setting_is_a_field_of_pefts_lora_config():
     assert {field.name for field in fields(recipes.Adapter)} <= known
 
 
-def test_every_training_setting_but_one_of_our_own_is_a_field_of_the_trainers():
+def test_every_training_setting_but_two_of_our_own_is_a_field_of_the_trainers():
     known = fields_in_source("transformers", "training_args.py", "TrainingArguments")
     known |= fields_in_source("trl", "trainer/sft_config.py", "SFTConfig")
-    assert {field.name for field in fields(recipes.Training)} - known == {"eval_rows"}
+    known |= {"early_stopping_patience"}  # of transformers' EarlyStoppingCallback, which tests/training walks through
+    assert {field.name for field in fields(recipes.Training)} - known == {"eval_rows", "sample_prompts"}
 
 
 def test_no_field_could_hold_a_secret():
@@ -152,7 +154,7 @@ def test_a_whole_number_may_come_as_text(written):
 
 
 def test_target_modules_may_be_a_list_or_names_with_commas():
-    for written in (["q_proj", "v_proj"], "q_proj, v_proj"):
+    for written in (["q_proj", "v_proj"], "q_proj, v_proj", '["q_proj", "v_proj"]'):
         assert Recipe.from_dict({"adapter": {"target_modules": written}}).adapter.target_modules == ("q_proj", "v_proj")
 
 
@@ -181,6 +183,64 @@ def test_what_is_no_text_is_refused_for_a_text(value):
 @pytest.mark.parametrize("value", [[], "", None, 3, ["q_proj", "lm_head"], "all-linear"])
 def test_unknown_or_no_target_modules_are_refused(value):
     assert list(problems_of({"adapter": {"target_modules": value}})) == ["adapter.target_modules"]
+
+
+TEXTS = ["আজ, কাল, পরশু: কিছুই ভালো লাগে না।", "[হাসি] চাকরি পেয়েছি!"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        TEXTS,
+        tuple(TEXTS),
+        "\n".join(TEXTS),
+        json.dumps(TEXTS),
+        f" {json.dumps(TEXTS, ensure_ascii=False)}",
+        [" " + TEXTS[0], "", TEXTS[1]],
+    ],
+)
+def test_sample_prompts_may_be_a_list_a_json_list_or_one_a_line_and_keep_their_commas(written):
+    assert Recipe.from_dict({"training": {"sample_prompts": written}}).training.sample_prompts == tuple(TEXTS)
+
+
+def test_sample_prompts_survive_the_round_trip_through_yaml():
+    changed = Recipe().with_settings({"training.sample_prompts": json.dumps(TEXTS)})
+    assert changed.to_dict()["training"]["sample_prompts"] == TEXTS
+    assert Recipe.from_dict(yaml.safe_load(changed.to_yaml())) == changed
+
+
+@pytest.mark.parametrize("value", [[], "", "[]", "\n \n"])
+def test_no_sample_prompts_turn_them_off(value):
+    assert Recipe.from_dict({"training": {"sample_prompts": value}}).training.sample_prompts == ()
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, {"আজ": "মন খারাপ"}, [{"আজ": "মন খারাপ"}], [None], [False], "[1]", '["ক"', "[" * 9999]
+)
+def test_what_is_no_list_of_texts_is_refused_for_sample_prompts(value):
+    (problem,) = problems_of({"training": {"sample_prompts": value}}).values()
+    assert problem.key == "recipe.kind" and "a list of texts" in problem
+
+
+@pytest.mark.parametrize(("value", "key"), [(["আজ"] * 9, "recipe.too_many"), (["ক" * 501], "recipe.too_long")])
+def test_too_many_or_too_long_sample_prompts_are_refused(value, key):
+    (problem,) = problems_of({"training": {"sample_prompts": value}}).values()
+    assert problem.key == key
+
+
+def test_as_many_and_as_long_sample_prompts_as_the_limits_allow_are_taken():
+    texts = ["ক" * 500] * 8
+    assert Recipe.from_dict({"training": {"sample_prompts": texts}}).training.sample_prompts == tuple(texts)
+
+
+def test_the_default_sample_prompts_are_clean_bengali_and_no_crisis_screen_stops_them():
+    from finetune import bengali
+    from finetune.inference import safety
+
+    texts = default("training.sample_prompts")
+    assert len(texts) == 3
+    assert all(bengali.clean(text) == text and bengali.script_share(text) == 1 for text in texts)
+    assert [safety.screen(text) for text in texts] == ["none"] * 3
 
 
 # problems
@@ -239,6 +299,15 @@ def test_checkpoints_without_an_evaluation_are_refused_unless_the_best_is_not_wa
     steps = {"save_steps": 70, "eval_steps": 50}
     assert list(problems_of({"training": steps})) == ["training.save_steps"]
     assert Recipe.from_dict({"training": {**steps, "load_best_model_at_end": False}}).training.save_steps == 70
+
+
+def test_early_stopping_without_the_best_checkpoint_is_refused():
+    wanted = {"early_stopping_patience": 2, "load_best_model_at_end": False}
+    assert list(problems_of({"training": wanted})) == ["training.early_stopping_patience"]
+    assert (
+        Recipe.from_dict({"training": {**wanted, "load_best_model_at_end": True}}).training.early_stopping_patience == 2
+    )
+    assert default("training.early_stopping_patience") == 0, "the reference run does not stop early"
 
 
 def test_no_updates_at_all_are_refused():

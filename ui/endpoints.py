@@ -11,16 +11,20 @@ import gradio as gr
 from finetune.errors import DataError, RecipeError
 from finetune.errors import Problem as SettingProblem
 from finetune.recipe import Recipe, presets
-from finetune.training import jobs, metrics, runs
-from ui import chat_tab, compare_tab, train_tab, wording
+from finetune.training import jobs, metrics, queue, runs
+from ui import chat_tab, compare_tab, wording
 from ui.errors import language_of, shown_to_user
 from ui.services import DEMO, Services
+from ui.train import new_run
 
 WRITTEN = Recipe.read(DEMO).generation
 TEMPERATURE, TOP_P, LENGTH, SEED = WRITTEN.temperature, WRITTEN.top_p, WRITTEN.max_new_tokens, WRITTEN.seed
 
 OPEN_SECTIONS = ("adapter.", "training.", "generation.")
 """Settings that another program may change: none that names files, models or where data goes."""
+
+CLOSED = ("training.sample_prompts",)
+"""But not these: they would be answered without the crisis screen."""
 
 
 def add(services: Services) -> None:
@@ -62,9 +66,11 @@ def add(services: Services) -> None:
             yield from compare_tab.compare(services, prompt, adapter, values, language, f"{request.session_hash}/api")
 
     def start_training(request: gr.Request, recipe: str = DEMO, settings: dict[str, Any] = {}) -> str:  # noqa: B006
-        """Start a run from a preset, with settings such as {"training.max_steps": 30}; returns the run's name."""
+        """Start a run from a preset, with settings such as {"training.max_steps": 30}, or let it wait for its turn;
+        returns the run's name.
+        """
         with shown_to_user(language_of(request)):
-            closed = [name for name in settings if not name.startswith(OPEN_SECTIONS)]
+            closed = [name for name in settings if not name.startswith(OPEN_SECTIONS) or name in CLOSED]
             if closed:
                 text = "cannot be set from another program; use a recipe on the server."
                 raise RecipeError({name: SettingProblem(text, "recipe.closed") for name in closed})
@@ -72,10 +78,10 @@ def add(services: Services) -> None:
                 known = ", ".join(presets())
                 text = f"there is no preset {recipe}. Presets: {known}."
                 raise RecipeError({"recipe": SettingProblem(text, "recipe.no_file", file=recipe, known=known)})
-            return train_tab.start_run(services, recipe, settings).name
+            return new_run.start_run(services, recipe, settings).name
 
     def training_status(request: gr.Request, run: str) -> dict[str, Any]:
-        """Where a run stands: state, step, total_steps, error, and its last metrics."""
+        """Where a run stands: state, place in the queue (0: none), step, total_steps, error, its last metrics."""
         with shown_to_user(language_of(request)):
             found = runs.find(services.home, run)
             status = found.status()
@@ -84,6 +90,7 @@ def add(services: Services) -> None:
             return {
                 "run": run,
                 "state": status.state,
+                "position": queue.position(found),
                 "step": status.step,
                 "total_steps": status.total_steps,
                 "error": status.error,

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from finetune import models
 from finetune.errors import FinetuneError
 from finetune.inference.backends import Backend, LocalBackend
 from finetune.recipe import Generation, Recipe
-from finetune.training import jobs, runs
+from finetune.training import curves, metrics, queue, runs
+from finetune.training.curves import Reader
+from finetune.training.history import History
 
 DEMO = "demo"
 """How the adapter that ships with the project is called in choices and in the API."""
+
+QUEUE_SECONDS = 2.0
+"""Between two looks at the queue, so that it moves on also where nobody has the page open."""
 
 log = logging.getLogger("shohomormi")
 
@@ -31,6 +38,12 @@ class Services:
     backend: Backend
     stops: dict[str, threading.Event] = field(default_factory=dict)
     """By browser session and tab: set to end the reply that is being written there."""
+    history: History = field(default_factory=History)
+    readers: dict[Path, Reader] = field(default_factory=dict)
+    """Metrics logs that a page looks at, read as far as they went."""
+    logs: dict[Path, tuple[list[dict[str, Any]], int]] = field(default_factory=dict)
+    """The same as lines, with the byte to read on from."""
+    reading: threading.Lock = field(default_factory=threading.Lock)
 
     def warm_up(self) -> None:
         """Make the base resident in the background, so that the first message does not wait for it."""
@@ -41,6 +54,18 @@ class Services:
             self.backend.load()
         except FinetuneError as error:
             log.error("The base cannot be loaded: %s", error)
+
+    def mind_queue(self) -> None:
+        """Start the runs whose turn it is, from now on and in the background."""
+        threading.Thread(target=self._advance, name="queue", daemon=True).start()
+
+    def _advance(self) -> None:
+        while True:
+            try:
+                queue.advance(self.home)
+            except (OSError, FinetuneError):  # a full disk, say: it is tried again, and the runs wait meanwhile
+                log.exception("The queue of runs cannot move on.")
+            time.sleep(QUEUE_SECONDS)
 
     def stop_event(self, key: str) -> threading.Event:
         """A fresh stop event for a reply that begins; an earlier reply of the same place ends."""
@@ -74,9 +99,26 @@ class Services:
         recipe = Recipe.read(DEMO) if name == DEMO else runs.find(self.home, name).recipe()
         return recipe.generation
 
+    def curves(self, run: runs.Run) -> curves.History:
+        """All that a run has measured so far; only what is new is read."""
+        reader = self.readers.setdefault(run.folder, Reader(run.folder))
+        reader.refresh()
+        return reader.history
+
+    def lines(self, run: runs.Run) -> list[dict[str, Any]]:
+        """All lines of a run's metrics log; only what is new is read."""
+        with self.reading:
+            known, offset = self.logs.get(run.folder, ([], 0))
+            log_file = run.folder / metrics.FILE
+            if log_file.is_file() and log_file.stat().st_size < offset:  # another file than the one that was read
+                known, offset = [], 0
+            new, offset = metrics.read(run.folder, offset)
+            known = [*known, *new] if new else known
+            self.logs[run.folder] = (known, offset)
+            return known
+
     def runs(self) -> list[runs.Run]:
-        """Every run, the newest first; ended child processes are collected on the way."""
-        jobs.collect()
+        """Every run, the newest first."""
         return runs.all_runs(self.home)
 
 

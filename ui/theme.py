@@ -22,6 +22,7 @@ FONTS = (
 )
 
 STYLE = ROOT / "assets" / "style.css"
+PLOTS = ROOT / "assets" / "plots.js"
 
 HEAD = """
 <meta name="color-scheme" content="light dark">
@@ -45,17 +46,23 @@ HEAD = """
       setTimeout(function () {
         import(core).then(function (module) {
           module.changeLocale("en-GB");
-          // A tab that was never open keeps its first label: open each once, then the first again.
-          var tabs = Array.from(document.querySelectorAll("[role=tab]"));
-          var first = tabs.find(function (tab) { return tab.getAttribute("aria-selected") === "true"; });
-          tabs.filter(function (tab) { return tab !== first; }).concat(first)
-            .forEach(function (tab, i) { setTimeout(function () { tab.click(); }, 60 * i); });
+          // A tab that was never open keeps its first label: open each once, then the first again; pages within
+          // a tab first, while that tab is the one that is open.
+          var turns = [];
+          Array.from(document.querySelectorAll("[role=tablist]")).reverse().forEach(function (list) {
+            var tabs = Array.from(list.querySelectorAll("[role=tab]"));
+            var first = tabs.find(function (tab) { return tab.getAttribute("aria-selected") === "true"; });
+            turns = turns.concat(tabs.filter(function (tab) { return tab !== first; }), first || []);
+          });
+          turns.forEach(function (tab, i) { setTimeout(function () { tab.click(); }, 60 * i); });
         });
       }, 400);
     }, 50);
   })();
 </script>
 """
+
+HEAD += f"<script>\n{PLOTS.read_text(encoding='utf-8')}</script>\n"
 
 SWITCH_LANGUAGE = """() => {
   const language = document.documentElement.lang.startsWith("en") ? "bn" : "en";

@@ -1,84 +1,131 @@
-"""Start a training run in a child process of its own, and ask it to stop.
+"""What a person does with runs: start, resume, stop, cancel, delete.
 
-The child writes to the run's folder only and lives in its own session: closing the browser or
-ending the app changes nothing for it. This module does not read metrics and does not train.
+Everything is left in the run's folder, for whichever process works on it to obey; which one gets a process when is
+`queue.py`'s. This module does not read metrics and does not train.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import shutil
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from finetune.errors import RunError
-from finetune.recipe import ROOT, Recipe
-from finetune.training import runs
+from finetune.errors import FinetuneError, RunError
+from finetune.recipe import Recipe
+from finetune.training import checkpoints, queue, runs
+from finetune.training.runs import Run
+
+UPLOADS = "uploads"
+"""The folder of a home where the page keeps files that people gave it, each in a folder of its own."""
+
+DELETED = ".deleted"
+"""Where a run goes before it is removed, so that a kill in the middle leaves no half run in the list."""
 
 
-def start(home: Path, recipe: Recipe, *, name: str = "", environment: dict[str, str] | None = None) -> runs.Run:
-    """Create a run and start its child process; `environment` carries secrets such as WANDB_API_KEY."""
-    busy = [run for run in runs.all_runs(home) if run.status().active]
-    if busy:
-        raise RunError(
-            f"{busy[0].name} is still training, and this machine trains one run at a time. Stop it or wait for it.",
-            key="run.busy",
-            run=busy[0].name,
-        )
-    run = runs.create(home, recipe, name)
-    _spawn(run, ["--run-dir", str(run.folder)], environment)
+def start(home: Path, recipe: Recipe, *, name: str = "", environment: Mapping[str, str] | None = None) -> Run:
+    """Create a run and start it, or let it wait for its turn; `environment` carries secrets such as WANDB_API_KEY."""
+    with queue.locked(home):
+        run = runs.create(home, recipe, name, queued=time.time())
+        queue.entrust(run, environment)
+        queue.start_waiting(home)
     return run
 
 
-def resume(run: runs.Run, environment: dict[str, str] | None = None) -> None:
-    """Go on with a stopped or failed run from its last checkpoint."""
-    status = run.status()
-    if status.active:
-        raise RunError(f"{run.name} is running; there is nothing to resume.", key="run.running", run=run.name)
-    _spawn(run, ["--run-dir", str(run.folder), "--resume"], environment)
+def resume(run: Run, checkpoint: int | None = None, *, environment: Mapping[str, str] | None = None) -> None:
+    """Go on with an ended run from the checkpoint of a step, by default its last one, when its turn comes.
+
+    Checkpoints after that one are removed when it goes on; in the metrics log the lines that it then writes
+    supersede the earlier ones of the same steps (`metrics.series`). RunError where there is no such checkpoint.
+    """
+    with queue.locked(run.home):
+        if run.status().active:
+            raise RunError(f"{run.name} is running; there is nothing to resume.", key="run.running", run=run.name)
+        step = checkpoints.chosen(run, checkpoint).step
+        run.set_status(
+            state="queued", queued=time.time(), checkpoint=step, pid=0, pid_created=0.0, cancelled=False, error="",
+            error_key="", error_facts={},
+        )  # fmt: skip
+        run.stop_request.unlink(missing_ok=True)
+        run.cancel_request.unlink(missing_ok=True)
+        queue.entrust(run, environment)
+        queue.start_waiting(run.home)
 
 
-def stop(run: runs.Run) -> None:
-    """Ask the run to save what it has and stop; it does so after the update in hand."""
-    if not run.status().active:
-        raise RunError(f"{run.name} is not running.", key="run.not_running", run=run.name)
-    run.stop_request.touch()
+def stop(run: Run) -> None:
+    """Ask the run to save what it has and stop; it does so after the update in hand. A waiting run has nothing yet."""
+    if not _ended_while_waiting(run):
+        run.stop_request.touch()
 
 
-def _spawn(run: runs.Run, arguments: list[str], environment: dict[str, str] | None) -> None:
-    run.stop_request.unlink(missing_ok=True)
-    command = [sys.executable, "-u", "-m", "finetune", "train", str(run.folder / "recipe.yaml"), *arguments]
-    try:
-        with run.log.open("ab") as log:
-            child = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
+def cancel(run: Run) -> None:
+    """Ask the run to end at once, without saving: `stopped`, with `cancelled` set.
+
+    Its process obeys between two steps or phases. Where it does not within CANCEL_GRACE_SECONDS, `queue.advance`
+    terminates it and at last kills it, whoever calls that.
+    """
+    if not _ended_while_waiting(run):
+        run.cancel_request.touch()
+
+
+def delete(run: Run) -> None:
+    """Remove an ended run, and the uploaded file that it alone has used; RunError while it trains or waits."""
+    with queue.locked(run.home):
+        if _active(run):
+            raise RunError(
+                f"{run.name} is training or waits for its turn. Cancel it first, then delete it.",
+                key="run.delete_active",
+                run=run.name,
             )
-    except OSError as error:
-        told = RunError(
-            f"The training process cannot be started ({error}). Check free memory and disk space, then resume"
-            f" {run.name} or start it anew.",
-            key="run.cannot_start",
-            run=run.name,
-            text=str(error),
-        )
-        run.set_status(state="failed", error=str(told), error_key=told.key, error_facts=told.facts)
-        raise told from error
-    import psutil
-
-    run.set_status(state="queued", pid=child.pid, pid_created=psutil.Process(child.pid).create_time(), error="")
-    _children.append(child)
+        upload = _upload(run)
+        trash = run.folder.parent / DELETED
+        gone = trash / run.name
+        if gone.exists():  # a process was killed while it deleted a run of that name
+            shutil.rmtree(gone)
+        trash.mkdir(exist_ok=True)
+        run.folder.rename(gone)
+        if upload and upload.is_dir() and not _used(upload, run.home):
+            shutil.rmtree(upload)
+        shutil.rmtree(trash)
 
 
-_children: list[subprocess.Popen] = []
-"""Kept only so that ended children can be collected; the run's folder is what counts."""
+def _active(run: Run) -> bool:
+    try:
+        return run.status().active
+    except RunError:  # damaged: to delete it is what its sentence advises
+        return False
 
 
-def collect() -> None:
-    """Take note of ended children, so that none stays behind as a zombie."""
-    _children[:] = [child for child in _children if child.poll() is None]
+def _ended_while_waiting(run: Run) -> bool:
+    """End a run that has no process yet; False where it has one. RunError where it has ended already."""
+    with queue.locked(run.home):
+        status = run.status()
+        if not status.active:
+            raise RunError(f"{run.name} is not running.", key="run.not_running", run=run.name)
+        if status.waiting:
+            run.set_status(state="stopped", cancelled=True)
+            queue.forget(run)
+        return status.waiting
+
+
+def _upload(run: Run) -> Path | None:
+    """The folder of the uploaded file that a run learns from; None where it learns from something else."""
+    try:
+        source = Path(run.recipe().data.source).resolve()
+    except FinetuneError:  # a recipe that cannot be read names nothing
+        return None
+    uploads = (run.home / UPLOADS).resolve()
+    inside = source.relative_to(uploads).parts if source.is_relative_to(uploads) else ()
+    return uploads / inside[0] if len(inside) > 1 else None
+
+
+def _used(upload: Path, home: Path) -> bool:
+    """True where a run learns from an upload, or might: nobody knows where a recipe cannot be read."""
+    for run in runs.all_runs(home):
+        try:
+            run.recipe()
+        except FinetuneError:
+            return True
+        if _upload(run) == upload:
+            return True
+    return False

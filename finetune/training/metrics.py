@@ -1,7 +1,8 @@
 """The metrics log of a run: one JSON object a line, flushed, read back however it was cut off.
 
 Keys: step, epoch, loss, eval_loss, learning_rate, grad_norm, tokens, tokens_per_second,
-gpu_memory_gb, elapsed_s; absent when not measured. Knows nothing about trainers or plots.
+gpu_memory_gb, elapsed_s; absent when not measured. `not_finite` names what was measured and was no
+number. Knows nothing about trainers or plots.
 """
 
 from __future__ import annotations
@@ -18,20 +19,31 @@ FILE = "metrics.jsonl"
 def append(folder: Path, line: dict[str, Any]) -> None:
     """Add one line and hand it to the operating system, so that a killed process loses none.
 
-    Numbers that JSON does not know, such as the loss of a training run that diverged, are left out.
+    Numbers that JSON does not know, such as the loss of a training run that diverged, are left out and their
+    keys listed under `not_finite`.
     """
-    known = {key: value for key, value in line.items() if not isinstance(value, float) or math.isfinite(value)}
-    with (folder / FILE).open("ab+") as file:
+    lost = [key for key, value in line.items() if isinstance(value, float) and not math.isfinite(value)]
+    known = {key: value for key, value in line.items() if key not in lost}
+    append_line(folder / FILE, {**known, "not_finite": lost} if lost else known)
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Add one JSON line to a file as `append` does; what it holds must be JSON."""
+    with path.open("ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":  # a killed process left half a line: this one must not hang on to it
                 file.write(b"\n")
-        file.write(json.dumps(known).encode() + b"\n")
+        file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
 
 def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """The lines from a byte offset on, and the offset to go on from; a half-written last line waits."""
-    path = folder / FILE
+    return read_lines(folder / FILE, offset)
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The JSON lines of a file as `read` gives them."""
     if not path.is_file():
         return [], 0
     with path.open("rb") as file:

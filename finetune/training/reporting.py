@@ -1,6 +1,6 @@
 """What a training process tells the run's folder while it trains: its log, metrics and status.
 
-Also obeys the stop request that lies there. It does not know how the trainer was set up.
+Also obeys the stop and cancel requests that lie there. It does not know how the trainer was set up.
 """
 
 from __future__ import annotations
@@ -15,6 +15,17 @@ from typing import Any, TextIO
 
 from finetune.training import metrics
 from finetune.training.runs import Run
+
+
+class Cancelled(Exception):
+    """The run is to end here, without saving."""
+
+
+def obey_cancel(run: Run) -> None:
+    """Raises Cancelled where the run's cancel request lies."""
+    if run.cancel_request.exists():
+        raise Cancelled
+
 
 STANDARD_OUTPUT = 1
 """The file descriptor, which stays what it is when `sys.stdout` is exchanged."""
@@ -91,15 +102,24 @@ def folder_callback(run: Run) -> Any:
                 if self.last and tokens > self.last[0]:
                     line["tokens_per_second"] = round((tokens - self.last[0]) / (now - self.last[1]), 2)
                 self.last = (tokens, now)
-            if "eval_loss" in logs and self.last:
-                self.last = (self.last[0], now)  # time spent on evaluation is not training time
             if torch.cuda.is_available():
                 line["gpu_memory_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 3)
             line["elapsed_s"] = round(now - self.began, 3)
             if "loss" in line or "eval_loss" in line:
                 metrics.append(run.folder, line)
 
+        def on_evaluate(self, args, state, control, **_):  # noqa: ANN001
+            if self.last:  # time spent on evaluation is not training time
+                self.last = (self.last[0], time.perf_counter())
+
+        def on_substep_end(self, args, state, control, **_):  # noqa: ANN001
+            obey_cancel(run)
+
+        def on_prediction_step(self, args, state, control, **_):  # noqa: ANN001
+            obey_cancel(run)
+
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            obey_cancel(run)
             run.set_status(step=state.global_step)
             if run.stop_request.exists():
                 control.should_training_stop = True

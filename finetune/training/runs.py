@@ -4,27 +4,33 @@
     command.txt      how to do it again                    checkpoints/  to resume from
     data/            splits and report.json                adapter/      the result, with its prompt format
     metrics.jsonl    one line a measurement                status.json   replaced atomically
+    samples.jsonl    one line a reply while it learns
 
 The folder is the only truth: any process can read it, and nothing else remembers a run. This module
-does not start processes (`jobs.py`) and does not train (`trainer.py`).
+does not start processes (`queue.py`) and does not train (`trainer.py`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import regex
 
-from finetune.errors import RunError
+from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
+from finetune.training import failures
 
 ACTIVE = ("queued", "preparing", "loading", "training", "saving")
 ENDED = ("finished", "stopped", "failed")
+
+RUNS = "runs"
+"""The folder of a home's runs."""
 
 LONGEST_STEM = 200
 """Bytes of a run's name before its number; file systems allow 255 for the whole, and a Bengali letter takes three."""
@@ -32,7 +38,12 @@ LONGEST_STEM = 200
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands; `error` is a sentence for people, `error_key` and `error_facts` its translation."""
+    """Where a run stands; `error` is a sentence for people, `error_key` and `error_facts` its translation.
+
+    Times are seconds since the epoch. `queued`: when it joined the queue, 0 where no queue may start it.
+    `checkpoint`: the step to go on from when its turn comes, 0 for the beginning. `device`: the card it uses as
+    CUDA_VISIBLE_DEVICES names it, empty where none was chosen. `cancelled`: it was ended without saving.
+    """
 
     state: str = "queued"
     step: int = 0
@@ -44,11 +55,20 @@ class Status:
     error_facts: dict[str, Any] = field(default_factory=dict)
     started: float = 0.0
     updated: float = 0.0
+    queued: float = 0.0
+    checkpoint: int = 0
+    device: str = ""
+    cancelled: bool = False
 
     @property
     def active(self) -> bool:
         """True while a process works on the run or should."""
         return self.state in ACTIVE
+
+    @property
+    def waiting(self) -> bool:
+        """True while the run waits in the queue for a process."""
+        return self.state == "queued" and self.queued > 0 and self.pid == 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,16 @@ class Run:
     def name(self) -> str:
         """The folder's name, which is how people and the API call the run."""
         return self.folder.name
+
+    @property
+    def home(self) -> Path:
+        """The home whose queue the run belongs to; only a run that `create` made has one."""
+        return self.folder.parent.parent
+
+    @property
+    def in_home(self) -> bool:
+        """True for a run among a home's runs, False for one in a folder that somebody chose."""
+        return self.folder.parent.name == RUNS
 
     @property
     def adapter(self) -> Path:
@@ -87,6 +117,11 @@ class Run:
         """A file that asks the training process to save and stop; a file outlives every process."""
         return self.folder / "stop"
 
+    @property
+    def cancel_request(self) -> Path:
+        """A file that asks the training process to end at once, without saving."""
+        return self.folder / "cancel"
+
     def recipe(self) -> Recipe:
         """The recipe the run was started with."""
         return Recipe.read(self.folder / "recipe.yaml")
@@ -97,18 +132,22 @@ class Run:
         if status.active and status.pid and not process_runs(status.pid, status.pid_created):
             status = self._status_on_disk()  # it may have ended between the two looks
             if status.active and not process_runs(status.pid, status.pid_created):
-                last = " ".join(self.log_tail(3).split())
-                status = Status(
-                    **{
-                        **asdict(status),
-                        "state": "failed",
-                        "error": "The training process ended without finishing. Resume it from its last checkpoint;"
-                        f" the last it said was: {last or 'nothing'}",
-                        "error_key": "run.died",
-                        "error_facts": {"last": last},
-                    }
-                )
+                return replace(status, **self._end_of_the_dead())
         return status
+
+    def settle(self, exit_code: int) -> None:
+        """Write down how a run ended whose process died without a word; where it left its word, that stays."""
+        if self._status_on_disk().active and not self.status().active:
+            ended = self._end_of_the_dead()
+            if ended.get("error_key") == "run.died" and exit_code == -signal.SIGKILL:
+                ended |= told(failures.killed())
+            self.set_status(**ended)
+
+    def _end_of_the_dead(self) -> dict[str, Any]:
+        if self.cancel_request.exists():
+            return {"state": "stopped", "cancelled": True}
+        last = " ".join(self.log_tail(3).split())
+        return {"state": "failed", **told(failures.died(last, self.folder))}
 
     def _status_on_disk(self) -> Status:
         try:
@@ -125,7 +164,7 @@ class Run:
 
     def set_status(self, **changes: Any) -> Status:
         """Change some fields of the status; readers see the old file or the new one, never half of it."""
-        status = Status(**{**asdict(self._status_on_disk()), **changes, "updated": round(time.time(), 3)})
+        status = replace(self._status_on_disk(), **changes, updated=round(time.time(), 3))
         part = self.folder / f"status.json.{os.getpid()}"
         part.write_text(json.dumps(asdict(status), ensure_ascii=False), encoding="utf-8")
         part.replace(self.folder / "status.json")
@@ -142,9 +181,9 @@ class Run:
         return "\n".join(shown[-lines:])
 
 
-def create(home: Path, recipe: Recipe, name: str = "") -> Run:
+def create(home: Path, recipe: Recipe, name: str = "", **status: Any) -> Run:
     """A new run folder under `home/runs` with the recipe in it; names count up, nothing is overwritten."""
-    runs = home / "runs"
+    runs = home / RUNS
     runs.mkdir(parents=True, exist_ok=True)
     # \w knows no vowel signs, which are marks: it would tear Bengali words apart.
     stem = regex.sub(r"[^\p{L}\p{M}\p{N}_.-]+", "-", name or recipe.name).strip("-.")
@@ -157,27 +196,32 @@ def create(home: Path, recipe: Recipe, name: str = "") -> Run:
             break
         except FileExistsError:
             number += 1
-    return adopt(folder, recipe)
+    return adopt(folder, recipe, **status)
 
 
-def adopt(folder: Path, recipe: Recipe) -> Run:
-    """Make a given folder a run's folder; RunError where another run already lives there."""
+def adopt(folder: Path, recipe: Recipe, **status: Any) -> Run:
+    """Make a given folder a run's folder; RunError where another run already lives there.
+
+    `status` sets fields of its status beside those that every new run has.
+    """
     if (folder / "status.json").exists():
-        raise _exists(folder)
+        raise exists(folder)
     folder.mkdir(parents=True, exist_ok=True)
     run = Run(folder.resolve())
     run.data.mkdir(exist_ok=True)
-    (run.folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     (run.folder / "command.txt").write_text(
         f"python -m finetune train {run.folder / 'recipe.yaml'}\n", encoding="utf-8"
     )
-    run.set_status(state="queued", started=round(time.time(), 3))
+    run.set_status(**{"state": "queued", "started": round(time.time(), 3), **status})
+    part = run.folder / "recipe.yaml.part"
+    part.write_text(recipe.to_yaml(), encoding="utf-8")
+    part.replace(run.folder / "recipe.yaml")  # last: it makes the folder a run, which from here on is whole
     return run
 
 
 def find(home: Path, name: str) -> Run:
     """The run of that name; RunError lists what there is."""
-    folder = home / "runs" / name
+    folder = home / RUNS / name
     possible = Path(name).name == name and 0 < len(os.fsencode(name)) < 256  # file systems refuse longer ones
     if not possible or not (folder / "recipe.yaml").is_file():
         known = ", ".join(run.name for run in all_runs(home)[:8]) or "none yet"
@@ -196,37 +240,8 @@ def at(folder: Path) -> Run:
     return Run(folder.resolve())
 
 
-def laid_out(folder: Path) -> Run:
-    """The run that `create` laid out in a folder and nobody has begun to train; RunError where somebody has."""
-    run = at(folder)
-    if run.status().state != "queued":
-        raise _exists(run.folder)
-    _refuse_second_process(run)
-    return run
-
-
-def to_resume(folder: Path) -> Run:
-    """The run in a folder, for this process to go on with; RunError where another one works on it."""
-    run = at(folder)
-    _refuse_second_process(run)
-    if run.status().pid != os.getpid():
-        # Left by a process that was killed. `jobs` has removed it before it started this one: a request that is
-        # there now would be news.
-        run.stop_request.unlink(missing_ok=True)
-    return run
-
-
-def _refuse_second_process(run: Run) -> None:
-    status = run.status()
-    if status.active and status.pid not in (0, os.getpid()):
-        raise RunError(
-            f"{run.name} is running; another process works on it. Stop it or wait for it.",
-            key="run.running",
-            run=run.name,
-        )
-
-
-def _exists(folder: Path) -> RunError:
+def exists(folder: Path) -> RunError:
+    """What to tell where a run would be laid out or trained over another one."""
     return RunError(
         f"{folder} already holds a run. Choose another folder, or add --resume to go on with it.",
         key="run.exists",
@@ -236,15 +251,16 @@ def _exists(folder: Path) -> RunError:
 
 def all_runs(home: Path) -> list[Run]:
     """Every run under a home, the newest first."""
-    folders = [path.parent for path in (home / "runs").glob("*/recipe.yaml")]
+    folders = [path.parent for path in (home / RUNS).glob("*/recipe.yaml")]
     return [Run(f) for f in sorted(folders, key=lambda f: (f / "recipe.yaml").stat().st_mtime, reverse=True)]
 
 
 def this_process() -> dict[str, Any]:
-    """The status fields that name the process which works on a run."""
+    """The status fields that name the process which works on a run, and the cards it may use."""
     import psutil
 
-    return {"pid": os.getpid(), "pid_created": psutil.Process().create_time()}
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return {"pid": os.getpid(), "pid_created": psutil.Process().create_time(), "device": device}
 
 
 def process_runs(pid: int, created: float) -> bool:
@@ -256,3 +272,9 @@ def process_runs(pid: int, created: float) -> bool:
         return abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def told(error: FinetuneError) -> dict[str, Any]:
+    """The status fields that tell people of an error, in whichever language they read."""
+    facts = {name: fact if isinstance(fact, (int, float)) else str(fact) for name, fact in error.facts.items()}
+    return {"error": str(error), "error_key": error.key, "error_facts": facts}

@@ -16,49 +16,44 @@ from typing import Any
 
 from finetune import models
 from finetune.data import prompts, splits
+from finetune.data.findings import planned_updates
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
-from finetune.training import cpu
-from finetune.training.reporting import folder_callback
-from finetune.training.runs import Run, this_process
+from finetune.training import checkpoints, cpu, failures, stopping, trackers
+from finetune.training.reporting import Cancelled, folder_callback, obey_cancel
+from finetune.training.runs import Run, this_process, told
+from finetune.training.samples import sample_callback
 
 
-def train(run: Run, *, resume: bool = False) -> None:
-    """Carry out a run from data to adapter; raises what went wrong after writing it to the status."""
+def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> None:
+    """Carry out a run from data to adapter; raises what went wrong after writing it to the status.
+
+    With `resume` it goes on from the checkpoint of a step, by default the last one.
+    """
     try:
-        checkpoint = last_checkpoint(run) if resume else None
-        run.set_status(state="preparing", error="", error_key="", error_facts={}, **this_process())
-        _train(run, checkpoint)
+        begin = checkpoints.chosen(run, checkpoint) if resume else None
+        run.set_status(state="preparing", cancelled=False, error="", error_key="", error_facts={}, **this_process())
+        if begin:
+            checkpoints.forget_later(run, begin.step)
+        with trackers.following(run):
+            _train(run, begin and begin.folder)
+            _free_card()
+    except Cancelled:
+        run.set_status(state="stopped", cancelled=True)
+        run.cancel_request.unlink(missing_ok=True)
+        print("cancelled; nothing was saved", flush=True)
     except FinetuneError as error:
         if run.status().active:  # else there was nothing to resume from: an ended run stays as it had ended
-            facts = {name: str(value) for name, value in error.facts.items()}
-            run.set_status(state="failed", error=str(error), error_key=error.key, error_facts=facts)
+            run.set_status(state="failed", **told(error))
         raise
     except KeyboardInterrupt:
         run.set_status(state="stopped", error="Interrupted at the keyboard.", error_key="run.interrupted")
         raise
     except Exception as error:
         traceback.print_exc()
-        told = _explain(error)
-        run.set_status(state="failed", error=str(told), error_key=told.key, error_facts=told.facts)
-        raise told from error
-
-
-def _explain(error: Exception) -> RunError:
-    text = str(error)
-    if "out of memory" in text.lower():
-        return RunError(
-            "The card ran out of memory. Halve training.per_device_train_batch_size and double"
-            " training.gradient_accumulation_steps, or set base.load_in_4bit to true.",
-            key="run.out_of_memory",
-        )
-    return RunError(
-        f"Training failed: {type(error).__name__}: {text.splitlines()[0] if text else 'no message'}."
-        " The log in the run's folder has the details.",
-        key="run.crashed",
-        kind=type(error).__name__,
-        text=text.splitlines()[0] if text else "",
-    )
+        problem = failures.explain(error, run.recipe(), run.folder)
+        run.set_status(state="failed", **told(problem))
+        raise problem from error
 
 
 def _train(run: Run, checkpoint: Path | None) -> None:
@@ -67,17 +62,20 @@ def _train(run: Run, checkpoint: Path | None) -> None:
         report = splits.prepare(recipe.data, run.data)
         print(f"data: {report['kept']:,} of {report['rows']:,} rows kept, splits {report['splits']}", flush=True)
 
+    obey_cancel(run)
     run.set_status(state="loading")
-    _quiet_libraries(recipe)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     trainer, style = build_trainer(run, recipe)
-    total = trainer.args.max_steps if trainer.args.max_steps > 0 else _planned_steps(trainer)
-    run.set_status(state="training", total_steps=total)
+    obey_cancel(run)
+    run.set_status(state="training", total_steps=planned_updates(recipe, len(trainer.train_dataset)))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     stopped = run.stop_request.exists() and trainer.state.global_step < trainer.state.max_steps
+    obey_cancel(run)
     run.set_status(state="saving", step=trainer.state.global_step)
     save_adapter(trainer.model, style, recipe, run.adapter)
     run.stop_request.unlink(missing_ok=True)
+    run.cancel_request.unlink(missing_ok=True)  # too late to be obeyed
     run.set_status(state="stopped" if stopped else "finished", step=trainer.state.global_step)
     print(f"adapter saved in {run.adapter}", flush=True)
 
@@ -158,17 +156,21 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=True,
         loss_type="chunked_nll",  # logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
-        report_to="wandb" if recipe.tracking.report_to == "wandb" else "none",
-        run_name=recipe.tracking.run_name or run.name,
+        report_to="none",  # trackers.py follows the metrics log instead
         disable_tqdm=False,
     )
-    trainer = SFTTrainer(
+    watch = stopping.LossWatch()
+    trainer = stopping.watched(SFTTrainer, watch)(
         model=model,
         args=arguments,
         train_dataset=examples["train"],
         eval_dataset=examples["validation"],
         processing_class=tokenizer,
-        callbacks=[folder_callback(run)],
+        callbacks=[  # in this order: replies take none of the next step's time, a loss is logged before it ends the run
+            sample_callback(run.folder, recipe, style, tokenizer),
+            folder_callback(run),
+            *stopping.callbacks(t, watch),
+        ],
     )
     # Only now: on a 4-bit base SFTTrainer itself has just cast the adapter to bfloat16.
     for parameter in trainer.model.parameters():
@@ -222,26 +224,15 @@ def save_adapter(model: Any, style: prompts.PromptFormat, recipe: Recipe, folder
 
 def last_checkpoint(run: Run) -> Path:
     """The newest complete checkpoint; RunError where there is none to resume from."""
-    complete = [path for path in run.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    if not complete:
-        raise RunError(
-            f"{run.name} has no checkpoint to resume from. Start it anew.", key="run.no_checkpoint", run=run.name
-        )
-    return max(complete, key=lambda path: int(path.name.rsplit("-", 1)[1]))
+    return checkpoints.chosen(run).folder
 
 
-def _planned_steps(trainer: Any) -> int:
-    import math
+def _free_card() -> None:
+    """Give the card's memory back: from here on the run counts as ended, and the next one is started."""
+    import gc
 
-    batches = len(trainer.get_train_dataloader())
-    a = trainer.args
-    return math.ceil(a.num_train_epochs * max(1, math.ceil(batches / a.gradient_accumulation_steps)))
+    import torch
 
-
-def _quiet_libraries(recipe: Recipe) -> None:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if recipe.tracking.report_to == "wandb":
-        os.environ["WANDB_PROJECT"] = recipe.tracking.project
-        os.environ.setdefault("WANDB_MODE", recipe.tracking.mode)
-    else:
-        os.environ["WANDB_DISABLED"] = "true"
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

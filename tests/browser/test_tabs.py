@@ -5,6 +5,8 @@ Pictures are kept only where SHOHOMORMI_SCREENSHOTS names a folder.
 
 import re
 import urllib.request
+import zipfile
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -37,7 +39,8 @@ def button(page, key):
 
 def unfold(page, key):
     """Open an accordion that is folded; its button also holds an arrow."""
-    page.locator("button.label-wrap", has_text=bengali(key)).locator("visible=true").click()
+    named = re.compile(rf"^\s*{re.escape(bengali(key))}\s*[▼◀]?\s*$")
+    page.locator("button.label-wrap").filter(has_text=named).locator("visible=true").click()
 
 
 def fill_number(page, key, value):
@@ -46,19 +49,32 @@ def fill_number(page, key, value):
     field.press("Tab")
 
 
-def ask_for_a_short_run(page):
-    unfold(page, "train.more")
-    for key, value in {
+def set_number(page, name, value):
+    field = page.locator(f"#{name.replace('.', '-')} input")
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def ask_for_a_short_run(page, **more):
+    unfold(page, "section.training")
+    short = {
         "training.max_steps": STEPS,
         "training.per_device_train_batch_size": 2,
         "training.eval_steps": STEPS,
         "training.save_steps": STEPS,
-    }.items():
-        fill_number(page, key, value)
+        "training.warmup_steps": 1,
+    }
+    for name, value in (short | more).items():
+        set_number(page, name, value)
+
+
+def open_page_of(page, key):
+    """One of the Train tab's pages."""
+    page.locator("#train-pages").get_by_role("tab", name=bengali(key), exact=True).click()
 
 
 def card(page):
-    return page.locator(".run-card")
+    return page.locator(".run-card:not(.plan):not(.gate)")
 
 
 def run_shown(page):
@@ -91,42 +107,83 @@ def answered(page, text):
 
 def test_a_run_is_started_watched_found_again_after_a_reload_and_seen_to_its_end(page, screenshot):
     go_to(page, TRAIN)
+    open_page_of(page, "train.page.watch")
     expect(card(page)).to_have_text(SENTENCES["status.none"][0])
+    open_page_of(page, "train.page.new")
     ask_for_a_short_run(page)
     button(page, "train.start").click()
     expect(page.get_by_text(re.compile(r"demo-001 শুরু হয়েছে।")).first).to_be_visible()
     expect(card(page)).to_have_class(re.compile("active"))
-    expect(button(page, "train.start")).to_be_disabled()
     expect(button(page, "train.stop")).to_be_enabled()
     expect(card(page)).to_contain_text(re.compile(r"ধাপ [০-৪] / ৪"), timeout=LONGEST_RUN)
 
     page.reload()
     page.get_by_role("tab").nth(CHAT).wait_for()
     go_to(page, TRAIN)
-    expect(page.get_by_label(bengali("train.run"), exact=True)).to_have_value("demo-001")
+    open_page_of(page, "train.page.watch")
+    expect(page.get_by_label(bengali("train.run"), exact=True).locator("visible=true")).to_have_value("demo-001")
     expect(card(page)).to_contain_text("/ ৪")
     expect(card(page)).to_have_class(re.compile("finished"), timeout=LONGEST_RUN)
     expect(card(page)).to_contain_text("ধাপ ৪ / ৪")
     expect(card(page)).to_contain_text("যাচাইয়ে ক্ষতি")
-    expect(page.locator(".js-plotly-plot .main-svg").locator("visible=true").first).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(2)
-    expect(page.locator(".js-plotly-plot .scatterlayer .trace")).to_have_count(3)
-    expect(button(page, "train.start")).to_be_enabled()
+    plots = page.locator(".js-plotly-plot")
+    expect(plots.locator(".main-svg").locator("visible=true").first).to_be_visible()
+    expect(plots).to_have_count(4)  # loss, learning rate, gradient norm, tokens a second; memory only on a GPU
+    expect(plots.first.locator(".scatterlayer .trace")).to_have_count(4)  # raw, smoothed, evaluation, best
     expect(button(page, "train.stop")).to_be_disabled()
+    prompts = page.locator("#samples h4")
+    expect(prompts).to_have_count(3)
+    expect(page.locator("#samples section").first.locator("li")).to_have_count(2)  # the base's answer, and after
     unfold(page, "train.log")
     expect(page.locator(".log textarea")).to_have_value(re.compile("adapter saved in"))
     unfold(page, "train.log")
     screenshot(page, "train.png")
 
 
-def test_a_setting_that_cannot_work_is_one_bengali_sentence_and_starts_nothing(page, app):
+def test_a_zoom_outlives_a_refresh_of_the_page_that_is_watched(page):
+    go_to(page, TRAIN)
+    open_page_of(page, "train.page.watch")
+    plot = page.locator(".js-plotly-plot").first
+    expect(plot.locator(".main-svg").first).to_be_visible()
+    page.evaluate(
+        """() => window.Plotly.relayout(document.querySelector(".js-plotly-plot"),
+             {"xaxis.range[0]": 1, "xaxis.range[1]": 3})"""
+    )
+    unfold(page, "plot.view")
+    page.get_by_label(bengali("plot.clip"), exact=True).click()
+    page.wait_for_timeout(3000)
+    shown = page.evaluate("() => document.querySelector('.js-plotly-plot').layout.xaxis.range")
+    assert shown == [1, 3]
+
+
+def test_all_runs_are_listed_and_a_note_is_kept(page):
+    go_to(page, TRAIN)
+    open_page_of(page, "train.page.all")
+    table = page.locator("#runs-table")
+    expect(table).to_contain_text("demo-001")
+    expect(table.locator("svg.sparkline").locator("visible=true").first).to_be_visible()
+    page.get_by_label(bengali("history.notes"), exact=True).fill("প্রথম চেষ্টা")
+    button(page, "history.keep").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text(SENTENCES["history.kept"][0])
+    page.reload()
+    page.get_by_role("tab").nth(CHAT).wait_for()
+    open_page_of(page, "train.page.all")
+    expect(page.get_by_label(bengali("history.notes"), exact=True)).to_have_value("প্রথম চেষ্টা")
+
+
+def test_a_setting_that_cannot_work_is_told_beside_its_control_and_start_waits_for_it(page, app):
     before = sorted(app.home.glob("runs/*"))
     go_to(page, TRAIN)
-    fill_number(page, "training.learning_rate", -1)
-    button(page, "train.start").click()
-    toast = page.get_by_test_id("toast-body")
-    expect(toast).to_contain_text("শেখার হার: -১ চলবে না")
-    expect(toast).not_to_contain_text("Traceback")
+    set_number(page, "training.learning_rate", -1)
+    set_number(page, "adapter.r", 0)
+    for name, said in (("training-learning_rate", "-১ চলবে না"), ("adapter-r", "০ চলবে না")):
+        expect(page.locator(f"#{name}")).to_contain_text(said)
+    expect(page.locator("#plan .error")).to_have_count(2)
+    expect(button(page, "train.start")).to_be_disabled()
+    set_number(page, "training.learning_rate", 0.001)
+    set_number(page, "adapter.r", 16)
+    expect(button(page, "train.start")).to_be_enabled()
+    expect(page.locator("#training-learning_rate")).not_to_contain_text("চলবে না")
     assert sorted(app.home.glob("runs/*")) == before
 
 
@@ -144,14 +201,54 @@ def test_a_pdf_that_was_renamed_is_one_bengali_sentence_on_the_page_and_no_run_i
     go_to(page, TRAIN)
     page.get_by_label(bengali("train.data.upload"), exact=True).check()
     page.locator("input[type=file]").first.set_input_files(renamed)
-    expect(page.get_by_text("questions").first).to_be_visible()
-    button(page, "train.start").click()
-    problem = card(page).locator(".error")
+    problem = page.get_by_test_id("toast-body").first
     expect(problem).to_contain_text("questions.csv নামে CSV হলেও আসলে অন্য ধরনের ফাইল।")
-    assert not re.search(r"Traceback|Error", problem.inner_text())
-    expect(card(page)).to_have_class(re.compile("failed"))
+    assert not re.search(r"Traceback|Error:", problem.inner_text())
+    assert {file: file.read_bytes() for file in app.home.glob("runs/*/status.json")} == before
+
+
+def test_data_that_would_waste_a_run_keeps_start_shut_and_says_why(page, app, tmp_path, screenshot):
+    before = sorted(app.home.glob("runs/*"))
+    go_to(page, TRAIN)
+    unfold(page, "section.training")
+    set_number(page, "training.max_length", 16)
+    button(page, "gate.look").click()
+    gate = page.locator("#gate .run-card")
+    expect(gate).to_contain_text(SENTENCES["gate.blocked"][0])
+    expect(gate.locator("li.error").first).to_contain_text("max_length")
+    expect(button(page, "train.start")).to_be_disabled()
+    screenshot(page, "train-gate-failing.png")
+    set_number(page, "training.max_length", 256)
     expect(button(page, "train.start")).to_be_enabled()
-    assert {file: file.read_bytes() for file in before} == before
+    assert sorted(app.home.glob("runs/*")) == before
+
+
+def test_from_an_upload_to_the_adapter_in_a_zip(page, tmp_path):
+    table = tmp_path / "আমার প্রশ্ন.csv"
+    lines = [f"{n} নম্বর দিনেও মনটা ভালো নেই কেন,শুনে কষ্ট লাগছে; {n} নম্বর দিনটার কথা বলবেন?" for n in range(80)]
+    table.write_text("\n".join(["Questions,Answers", *lines]) + "\n,\n", encoding="utf-8")
+    go_to(page, TRAIN)
+    unfold(page, "section.data")
+    page.locator("#data-group input").uncheck()  # they are near-identical questions, all of one group
+    page.get_by_label(bengali("train.data.upload"), exact=True).check()
+    page.locator("input[type=file]").first.set_input_files(table)
+    gate = page.locator("#gate .run-card")
+    expect(gate).to_contain_text("৮১ সারির ৮০টি নেওয়া হয়েছে")
+    gate.locator("summary").first.click()
+    expect(gate.locator("mark").first).to_contain_text("শুনে কষ্ট লাগছে")
+    ask_for_a_short_run(page)
+    page.get_by_label(bengali("train.name")).locator("visible=true").first.fill("নিজের ডেটা")
+    button(page, "train.start").click()
+    expect(card(page)).to_have_class(re.compile("finished"), timeout=LONGEST_RUN)
+    unfold(page, "train.take")
+    button(page, "train.zip").click()
+    link = page.locator("#adapter-zip a").first
+    expect(link).to_be_visible()
+    with page.expect_download() as loading:
+        link.click()
+    with zipfile.ZipFile(loading.value.path()) as parcel:
+        names = {Path(name).name for name in parcel.namelist()}
+    assert {"adapter_model.safetensors", "adapter_config.json", "prompt_format.json", "README.md"} <= names
 
 
 def test_both_sides_of_a_comparison_stream_in_and_are_filled(page, screenshot):
@@ -333,6 +430,12 @@ def test_no_tab_scrolls_sideways_on_a_phone(open_page, screenshot, scheme):
         go_to(page, tab)
         if tab == CHAT:
             answered(page, MESSAGE)
+        if tab == TRAIN:
+            open_page_of(page, "train.page.all")
+            page.wait_for_timeout(500)
+            assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+            open_page_of(page, "train.page.watch")
+            page.wait_for_timeout(1000)
         assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
         outside = page.evaluate(
             """() => [...document.querySelectorAll("button, textarea, input, .run-card, .js-plotly-plot")]

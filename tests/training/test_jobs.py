@@ -1,36 +1,28 @@
-"""Training runs in a process of its own: one at a time, asked to stop through a file, told apart from the dead."""
+"""What a person does with runs: each leaves its mark in the folder, and a running one decides when to obey."""
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from finetune.errors import RunError
-from finetune.recipe import Recipe
-from finetune.training import jobs, runs
+from finetune.training import jobs, queue, runs
+from tests.training.conftest import busy, ended
 
 
-@pytest.fixture
-def hopeless(tmp_path: Path) -> Recipe:
-    """A recipe whose run fails at its first step, before anything heavy is imported."""
-    return Recipe.from_dict({"name": "demo", "data": {"source": str(tmp_path / "missing.csv")}})
+def checkpoint(run: runs.Run, step: int) -> Path:
+    """What a whole checkpoint consists of, as far as files go."""
+    folder = run.checkpoints / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    for name in ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt"):
+        (folder / name).touch()
+    (folder / "trainer_state.json").write_text('{"log_history": []}', encoding="utf-8")
+    return folder
 
 
-def ended(run: runs.Run) -> runs.Status:
-    """The status of a run once its process has ended."""
-    deadline = time.monotonic() + 30
-    while run.status().active:
-        assert time.monotonic() < deadline, run.log_tail()
-        time.sleep(0.02)
-    return run.status()
-
-
-def busy(run: runs.Run) -> None:
-    """Let a run look as if this very process worked on it."""
-    run.set_status(state="training", **runs.this_process())
+# Start
 
 
 def test_a_started_run_works_in_a_child_process_of_its_own_session_that_writes_to_the_run_s_log(tmp_path, hopeless):
@@ -47,69 +39,167 @@ def test_a_started_run_works_in_a_child_process_of_its_own_session_that_writes_t
 
 def test_secrets_travel_in_the_environment_and_into_no_file(tmp_path, hopeless, monkeypatch):
     seen = {}
-    real = jobs.subprocess.Popen
+    real = queue.subprocess.Popen
     monkeypatch.setattr(
-        jobs.subprocess, "Popen", lambda *args, **settings: seen.update(settings) or real(*args, **settings)
+        queue.subprocess, "Popen", lambda *args, **settings: seen.update(settings) or real(*args, **settings)
     )
     run = jobs.start(tmp_path, hopeless, environment={"WANDB_API_KEY": "s3cret"})
     ended(run)
     assert seen["env"]["WANDB_API_KEY"] == "s3cret"
-    assert not [path for path in run.folder.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
 
 
-def test_a_failed_run_can_be_resumed_and_does_not_block_the_next_one(tmp_path, hopeless):
-    run = jobs.start(tmp_path, hopeless)
-    ended(run)
-    run.stop_request.touch()
-    jobs.resume(run)
-    assert not run.stop_request.exists()  # or the run would stop at once
-    status = ended(run)
-    assert status.error_key == "run.no_checkpoint"
-    other = jobs.start(tmp_path, hopeless)
-    assert other.name != run.name
-    ended(other)
-
-
-def test_a_second_run_is_refused_with_the_name_of_the_one_that_trains(tmp_path, hopeless):
-    busy(runs.create(tmp_path, hopeless))
-    with pytest.raises(RunError, match="demo-001 is still training"):
-        jobs.start(tmp_path, hopeless)
-    assert len(runs.all_runs(tmp_path)) == 1
-
-
-def test_a_run_whose_process_could_not_be_started_does_not_block_the_next_one(tmp_path, hopeless, monkeypatch):
+def test_a_run_whose_process_cannot_be_started_says_so_and_does_not_block_the_next_one(tmp_path, hopeless, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
-    with pytest.raises((RunError, OSError)):
-        jobs.start(tmp_path, hopeless)
+    status = jobs.start(tmp_path, hopeless).status()
+    assert (status.state, status.error_key) == ("failed", "run.cannot_start")
+    assert "no-python" in status.error
     monkeypatch.undo()
-    ended(jobs.start(tmp_path, hopeless))
+    monkeypatch.setenv(queue.DEVICES, "")
+    assert ended(jobs.start(tmp_path, hopeless)).error_key == "data.no_file"
 
 
-def test_stop_leaves_a_request_in_the_folder_of_a_running_run(tmp_path, hopeless):
+# Resume
+
+
+def test_an_ended_run_is_resumed_from_the_checkpoint_that_was_chosen_and_old_requests_are_forgotten(tmp_path, hopeless):
+    busy(runs.create(tmp_path, hopeless))  # so that the resumed one waits, and nothing is started
     run = runs.create(tmp_path, hopeless)
-    busy(run)
-    jobs.stop(run)
-    assert run.stop_request.exists()
-    assert run.status().state == "training"  # the child decides when, and says so itself
-
-
-def test_a_run_that_ended_can_not_be_stopped_and_a_running_one_not_be_resumed(tmp_path, hopeless):
-    run = runs.create(tmp_path, hopeless)
-    run.set_status(state="finished")
-    with pytest.raises(RunError, match="demo-001 is not running"):
-        jobs.stop(run)
-    assert not run.stop_request.exists()
-    busy(run)
-    with pytest.raises(RunError, match="demo-001 is running"):
+    for step in (10, 20, 30):
+        checkpoint(run, step)
+    run.set_status(state="failed", step=25, error="…", error_key="run.died", pid=1)
+    run.stop_request.touch()
+    jobs.resume(run, 20)
+    status = run.status()
+    assert (status.state, status.checkpoint, status.error, status.error_key) == ("queued", 20, "", "")
+    assert status.waiting and queue.position(run) == 1
+    assert not run.stop_request.exists()  # or the run would stop at once
+    with pytest.raises(RunError, match="demo-002 is running"):
         jobs.resume(run)
 
 
-def test_ended_children_are_collected(tmp_path, hopeless):
-    run = jobs.start(tmp_path, hopeless)
-    pid = run.status().pid
-    ended(run)
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(pid) and time.monotonic() < deadline:
-        jobs.collect()
-        time.sleep(0.02)
-    assert not psutil.pid_exists(pid)
+def test_a_resume_takes_the_last_checkpoint_where_none_was_chosen_and_its_process_is_told_so(tmp_path, hopeless):
+    run = runs.create(tmp_path, hopeless)
+    checkpoint(run, 10), checkpoint(run, 20)
+    run.set_status(state="stopped", cancelled=True)
+    jobs.resume(run)
+    status = ended(run)  # no data: the process has looked for them, so it had found its checkpoint
+    assert (status.checkpoint, status.error_key, status.cancelled) == (20, "data.no_file", False)
+
+
+def test_a_resume_that_is_impossible_is_told_at_once_and_leaves_the_run_as_it_had_ended(tmp_path, hopeless):
+    run = runs.create(tmp_path, hopeless)
+    run.set_status(state="finished")
+    with pytest.raises(RunError, match="no checkpoint"):
+        jobs.resume(run)
+    checkpoint(run, 10)
+    with pytest.raises(RunError, match="no whole checkpoint of step 15. Choose one of 10"):
+        jobs.resume(run, 15)
+    assert run.status().state == "finished"
+
+
+# Stop and cancel
+
+
+@pytest.mark.parametrize(("ask", "request_of"), [(jobs.stop, "stop_request"), (jobs.cancel, "cancel_request")])
+def test_a_running_run_is_asked_through_a_file_and_decides_when_to_obey(tmp_path, hopeless, ask, request_of):
+    run = runs.create(tmp_path, hopeless)
+    busy(run)
+    ask(run)
+    assert getattr(run, request_of).exists()
+    assert run.status().state == "training"  # the child decides when, and says so itself
+
+
+@pytest.mark.parametrize("ask", [jobs.stop, jobs.cancel])
+def test_a_waiting_run_ends_at_once_and_the_queue_closes_up(tmp_path, hopeless, ask):
+    busy(runs.create(tmp_path, hopeless))
+    first, second = (jobs.start(tmp_path, hopeless) for _ in range(2))
+    ask(first)
+    assert (first.status().state, first.status().cancelled) == ("stopped", True)
+    assert not first.stop_request.exists() and not first.cancel_request.exists()
+    assert (queue.position(first), queue.position(second)) == (0, 1)
+
+
+@pytest.mark.parametrize("ask", [jobs.stop, jobs.cancel])
+def test_a_run_that_has_ended_can_be_neither_stopped_nor_cancelled(tmp_path, hopeless, ask):
+    run = runs.create(tmp_path, hopeless)
+    run.set_status(state="finished")
+    with pytest.raises(RunError, match="demo-001 is not running"):
+        ask(run)
+    assert not run.stop_request.exists() and not run.cancel_request.exists()
+
+
+# Delete
+
+
+def test_a_deleted_run_is_gone_and_the_others_stay(tmp_path, hopeless):
+    kept, gone = (runs.create(tmp_path, hopeless) for _ in range(2))
+    gone.set_status(state="finished")
+    jobs.delete(gone)
+    assert runs.all_runs(tmp_path) == [kept]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [kept.name]
+
+
+@pytest.mark.parametrize("state", ["training", "waits"])
+def test_a_run_under_way_is_not_deleted(tmp_path, hopeless, state):
+    busy(runs.create(tmp_path, hopeless))
+    run = jobs.start(tmp_path, hopeless) if state == "waits" else runs.all_runs(tmp_path)[0]
+    with pytest.raises(RunError, match=f"{run.name} is training or waits.*Cancel it first"):
+        jobs.delete(run)
+    assert run in runs.all_runs(tmp_path)
+
+
+def test_a_deletion_that_was_killed_leaves_no_half_run_in_the_list_and_the_next_one_cleans_up(
+    tmp_path, hopeless, monkeypatch
+):
+    half, whole = (runs.create(tmp_path, hopeless) for _ in range(2))
+    for run in (half, whole):
+        run.set_status(state="finished")
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(jobs.shutil, "rmtree", killed)
+        jobs.delete(half)
+    assert runs.all_runs(tmp_path) == [whole]
+    jobs.delete(whole)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_run_with_a_damaged_status_can_be_deleted_as_its_sentence_advises(tmp_path, hopeless):
+    run = runs.create(tmp_path, hopeless)
+    (run.folder / "status.json").write_text('{"state": "trai', encoding="utf-8")
+    jobs.delete(run)
+    assert runs.all_runs(tmp_path) == []
+
+
+def test_an_uploaded_file_goes_with_the_last_run_that_learnt_from_it(tmp_path, hopeless):
+    upload = tmp_path / "uploads" / "20261124-x" / "মন.csv"
+    upload.parent.mkdir(parents=True)
+    upload.write_text("প্রশ্ন,উত্তর", encoding="utf-8")
+    recipe = hopeless.with_settings({"data.source": str(upload)})
+    one, two = (runs.create(tmp_path, recipe) for _ in range(2))
+    other = runs.create(tmp_path, hopeless)
+    for run in (one, two, other):
+        run.set_status(state="finished")
+    jobs.delete(other)
+    jobs.delete(one)
+    assert upload.exists()  # the second run still needs it for a resume
+    jobs.delete(two)
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_a_file_that_was_not_uploaded_stays_as_does_one_that_an_unreadable_recipe_may_name(tmp_path, hopeless):
+    own, uploaded = tmp_path / "corpus.csv", tmp_path / "uploads" / "x" / "corpus.csv"
+    uploaded.parent.mkdir(parents=True)
+    for file in (own, uploaded):
+        file.touch()
+        run = runs.create(tmp_path, hopeless.with_settings({"data.source": str(file)}))
+        run.set_status(state="finished")
+    unreadable = runs.create(tmp_path, hopeless)
+    (unreadable.folder / "recipe.yaml").write_text("training: [", encoding="utf-8")
+    for run in runs.all_runs(tmp_path):
+        if run != unreadable:
+            jobs.delete(run)
+    assert own.exists() and uploaded.exists()

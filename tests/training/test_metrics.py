@@ -76,8 +76,12 @@ def test_a_number_that_json_does_not_know_leaves_a_line_that_every_json_reader_r
 
     metrics.append(tmp_path, {"step": 1, "loss": 3.5, "grad_norm": number})
     line = json.loads((tmp_path / "metrics.jsonl").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert line["loss"] == 3.5
-    assert line.get("grad_norm") is None
+    assert line == {"step": 1, "loss": 3.5, "not_finite": ["grad_norm"]}
+
+
+def test_a_loss_that_was_no_number_is_no_point_of_a_series_and_disturbs_none():
+    lines = [SECOND, {"step": 2, "not_finite": ["loss"]}, {"step": 3, "loss": 3.5}]
+    assert metrics.series(lines, "loss") == ([1, 3], [4.25, 3.5])
 
 
 def test_a_series_leaves_out_the_lines_that_lack_its_key():

@@ -3,16 +3,18 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from finetune.errors import RunError
 from finetune.recipe import Recipe
-from finetune.training import runs
+from finetune.training import failures, runs
 
 
 @pytest.fixture
@@ -74,6 +76,17 @@ def test_a_name_longer_than_file_systems_allow_is_cut(tmp_path, name):
     run = runs.create(tmp_path, Recipe(), name)
     assert run.name.endswith("-001")
     assert run.folder.is_dir()
+
+
+def test_a_folder_is_a_run_only_once_it_is_whole(tmp_path, monkeypatch):
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        runs.create(tmp_path, Recipe(name="demo"))
+    assert runs.all_runs(tmp_path) == []
+    assert runs.create(tmp_path, Recipe(name="demo")).name == "demo-002"
 
 
 def test_a_run_in_a_given_folder_is_refused_where_another_run_lives(run):
@@ -152,6 +165,31 @@ def test_the_run_of_a_dead_process_has_failed_with_a_sentence_that_says_what_to_
     assert (status.state, status.step, status.active) == ("failed", 12, False)
     assert re.search(r"Resume it.*loading Killed$", status.error)
     assert status.error_key == "run.died"
+
+
+def test_the_run_of_a_dead_process_that_was_asked_to_cancel_is_cancelled_and_nothing_is_wrong(run, dead):
+    run.set_status(state="loading", **dead)
+    run.cancel_request.touch()
+    status = run.status()
+    assert (status.state, status.cancelled, status.error) == ("stopped", True, "")
+
+
+def test_the_run_of_a_process_that_died_on_a_full_disk_says_so(run, dead, monkeypatch):
+    monkeypatch.setattr(failures.shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    run.set_status(state="training", **dead)
+    assert run.status().error_key == "run.disk_full"
+
+
+def test_how_a_process_died_is_written_down_unless_it_has_left_its_own_word(run, dead):
+    run.set_status(state="training", **dead)
+    run.settle(-signal.SIGKILL)
+    assert json.loads((run.folder / "status.json").read_text(encoding="utf-8"))["error_key"] == "run.killed"
+    run.set_status(state="failed", error="The disk is full.", error_key="run.disk_full")
+    run.settle(-signal.SIGKILL)
+    assert run.status().error_key == "run.disk_full"
+    run.set_status(state="training", **runs.this_process())
+    run.settle(0)  # another process has gone on with it since
+    assert run.status().state == "training"
 
 
 @pytest.mark.parametrize("state", runs.ENDED)

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,8 @@ from finetune.data import splits
 from finetune.data.prompts import IGNORED, PromptFormat, conversation, encode_example
 from finetune.errors import FinetuneError, ModelError, RunError
 from finetune.models import load_base, load_tokenizer
-from finetune.recipe import Recipe
-from finetune.training import metrics, runs, trainer
+from finetune.recipe import ROOT, Recipe
+from finetune.training import checkpoints, metrics, runs, trainer
 from tests.conftest import kept_environment, write_csv
 
 KEYS = {
@@ -44,6 +47,7 @@ def recipe(tiny_base: Path, csv: Path, **training: object) -> Recipe:
                 "save_steps": 2,
                 **training,
             },
+            "generation": {"max_new_tokens": 8},
         }
     )
 
@@ -100,7 +104,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_a_finished_run_s_folder_holds_exactly_what_the_contract_names(trained):
     assert files(trained.folder) - {"log.txt"} == {
-        "recipe.yaml", "command.txt", "data", "metrics.jsonl", "checkpoints", "adapter", "status.json",
+        "recipe.yaml", "command.txt", "data", "metrics.jsonl", "samples.jsonl", "checkpoints", "adapter", "status.json",
     }  # fmt: skip
     assert files(trained.data) == {"train.jsonl", "validation.jsonl", "test.jsonl", "report.json"}
     assert files(trained.adapter) == {"adapter_config.json", "adapter_model.safetensors", "prompt_format.json"}
@@ -241,13 +245,18 @@ def whole_and_cut(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_a_run_stopped_after_step_2_and_resumed_is_the_run_that_was_never_stopped(whole_and_cut):
     whole, cut = whole_and_cut
-    assert (cut.status().state, cut.status().step) == ("finished", 4)
+    assert_same_curves(cut, whole)
+
+
+def assert_same_curves(run: runs.Run, whole: runs.Run) -> None:
+    """Both have finished with the same curves and the same adapter, to 1e-4."""
+    assert (run.status().state, run.status().step) == ("finished", 4)
     for key in ("loss", "learning_rate", "grad_norm", "eval_loss", "epoch"):
         steps, values = series(whole, key)
-        assert series(cut, key)[0] == steps, key
-        assert series(cut, key)[1] == pytest.approx(values, rel=1e-4), key
+        assert series(run, key)[0] == steps, key
+        assert series(run, key)[1] == pytest.approx(values, rel=1e-4), key
     for name, matrix in tensors(whole.adapter).items():
-        assert torch.allclose(tensors(cut.adapter)[name], matrix, atol=1e-4), name
+        assert torch.allclose(tensors(run.adapter)[name], matrix, atol=1e-4), name
 
 
 def test_a_resumed_run_repeats_no_step_and_its_clock_goes_on(whole_and_cut):
@@ -272,13 +281,83 @@ def test_the_adapter_that_is_kept_is_the_one_with_the_lowest_evaluation_loss(pre
     assert all(torch.equal(kept[name], wanted[name]) for name in kept)
 
 
-def test_the_last_whole_checkpoint_is_resumed_from_in_the_order_of_numbers(prepared):
+KILLED_AFTER_STEP_3 = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from finetune.training import metrics, runs, trainer
+
+append = metrics.append
+
+def kill(folder, line):
+    append(folder, line)
+    if line["step"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.set_num_threads(1)
+metrics.append = kill
+trainer.train(runs.at(Path(sys.argv[1])))
+"""
+
+
+@pytest.fixture(scope="module")
+def killed(whole_and_cut: tuple[runs.Run, runs.Run]) -> runs.Run:
+    """The run of `whole_and_cut` in a process that is killed with -9 after step 3, one step after its checkpoint."""
+    whole, _ = whole_and_cut
+    run = runs.create(whole.home, whole.recipe().with_settings({"training.save_steps": 2}), "killed")
+    done = subprocess.run([sys.executable, "-c", KILLED_AFTER_STEP_3, str(run.folder)], cwd=ROOT, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    return run
+
+
+def test_a_run_killed_with_9_goes_on_from_its_last_checkpoint_as_if_nothing_had_happened(whole_and_cut, killed):
+    whole, _ = whole_and_cut
+    assert (killed.status().state, killed.status().error_key) == ("failed", "run.died")
+    assert [line["step"] for line in lines(killed) if "loss" in line] == [1, 2, 3]
+    trainer.train(killed, resume=True)
+    assert [line["step"] for line in lines(killed) if "loss" in line] == [1, 2, 3, 3, 4]  # 3 was not saved: again
+    assert_same_curves(killed, whole)
+
+
+def test_a_run_goes_on_from_an_earlier_checkpoint_and_later_ones_are_forgotten(whole_and_cut, killed):
+    whole, _ = whole_and_cut
+    assert [one.step for one in checkpoints.of(killed)] == [2, 4]
+    cancelled_at(killed, 3, resume=True, checkpoint=2)
+    assert [one.step for one in checkpoints.of(killed)] == [2]
+    trainer.train(killed, resume=True)
+    assert_same_curves(killed, whole)
+
+
+def cancelled_at(run: runs.Run, step: int, **how: object) -> None:
+    """Train a run until somebody cancels it after the line of a step has been written."""
+    append = metrics.append
+
+    def cancel(folder: Path, line: dict) -> None:
+        append(folder, line)
+        if line["step"] == step:
+            run.cancel_request.touch()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "append", cancel)
+        trainer.train(run, **how)
+
+
+def test_a_cancelled_run_ends_without_an_adapter_and_nothing_is_wrong_with_it(prepared):
     run = prepared()
-    for number in (2, 9, 10):
-        (run.checkpoints / f"checkpoint-{number}").mkdir(parents=True)
-        (run.checkpoints / f"checkpoint-{number}" / "trainer_state.json").touch()
-    (run.checkpoints / "checkpoint-11").mkdir()  # the process died while writing it
-    assert trainer.last_checkpoint(run).name == "checkpoint-10"
+    cancelled_at(run, 0)  # in the evaluation before the first step
+    status = run.status()
+    assert (status.state, status.cancelled, status.step, status.error, status.error_key) == ("stopped", True, 0, "", "")
+    assert "adapter" not in files(run.folder) and "cancel" not in files(run.folder)
+
+
+def test_a_run_is_cancelled_before_it_trains_too(prepared, monkeypatch):
+    run = prepared()
+    monkeypatch.setattr(
+        trainer.splits, "prepare", lambda *_: run.cancel_request.touch() or {"kept": 0, "rows": 0, "splits": {}}
+    )
+    monkeypatch.setattr(trainer, "build_trainer", lambda *_: pytest.fail("the base was loaded for nothing"))
+    trainer.train(run)
+    assert (run.status().state, run.status().cancelled) == ("stopped", True)
 
 
 def test_a_resume_without_a_checkpoint_is_told_and_leaves_an_adapter_that_is_there_usable(prepared, tiny_adapter):
@@ -359,11 +438,16 @@ def test_what_a_person_can_mend_is_raised_and_stands_in_the_status(tiny_base, ti
 @pytest.mark.parametrize(
     ("error", "key", "said"),
     [
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "run.out_of_memory", "per_device_train_batch"),
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+            "run.out_of_memory.batch",
+            "train_batch_size at 2 instead of 4",
+        ),
+        (OSError(28, "No space left on device"), "run.disk_full", "Free some space"),
         (ValueError("first line\nsecond line"), "run.crashed", "ValueError: first line."),
         (AssertionError(), "run.crashed", "no message"),
     ],
-    ids=["memory", "two lines", "nothing said"],
+    ids=["memory", "disk", "two lines", "nothing said"],
 )
 def test_a_crash_becomes_one_sentence_in_the_status_and_its_details_go_to_the_log(
     prepared, monkeypatch, capsys, error, key, said

@@ -45,7 +45,16 @@ def test_a_run_is_started_with_the_settings_given_and_its_name_returned(api, sta
 
 
 @pytest.mark.parametrize(
-    "name", ["data.source", "base.model", "tracking.report_to", "name", "data.system_prompt", "training"]
+    "name",
+    [
+        "data.source",
+        "base.model",
+        "tracking.report_to",
+        "name",
+        "data.system_prompt",
+        "training",
+        "training.sample_prompts",
+    ],
 )
 def test_a_setting_outside_the_open_sections_is_refused_by_name(api, started, name):
     with pytest.raises(gr.Error) as caught:
@@ -83,6 +92,7 @@ def test_the_status_of_a_run_has_the_last_value_of_everything_measured(api, run)
     assert api["training_status"](English(), run.name) == {
         "run": run.name,
         "state": "training",
+        "position": 0,
         "step": 2,
         "total_steps": 10,
         "error": "",

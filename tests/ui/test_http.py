@@ -116,8 +116,8 @@ def test_a_direct_crisis_phrase_gets_the_fixed_message_on_both_sides(client):
     [
         ({"training.learning_rate": -1}, "শেখার হার: -১ চলবে না"),
         ({"training.no_such_setting": 1}, "training.no_such_setting: এই নামে কোনো সেটিং নেই"),
-        ({"data.source": "/etc/passwd"}, "data.source: "),
-        ({"tracking.report_to": "wandb"}, "tracking.report_to: "),
+        ({"data.source": "/etc/passwd"}, "ডেটার উৎস: "),
+        ({"tracking.report_to": "wandb"}, "ট্র্যাকার: "),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_clear_sentence_and_leaves_no_run_behind(client, app, settings, said):
@@ -135,18 +135,20 @@ def test_an_adapter_that_does_not_exist_is_one_clear_sentence(client, endpoint):
     assert str(caught.value).startswith("nobody-001 নামে কোনো রান নেই।")
 
 
-def test_a_run_refuses_a_second_one_beside_it_and_saves_what_it_has_when_it_is_stopped(client, app):
+def test_a_second_run_waits_for_the_first_which_saves_what_it_has_when_it_is_stopped(client, app):
     long = {**SMALL, "training.max_steps": 5000, "training.eval_steps": 2500, "training.save_steps": 2500}
     run = client.predict("demo", long, api_name="/start_training")
-    with pytest.raises(AppError) as caught:
-        client.predict("demo", SMALL, api_name="/start_training")
-    assert str(caught.value).startswith(f"{run} এখনও শিখছে")
+    second = client.predict("demo", SMALL, api_name="/start_training")
     status = wait_until(client, run, lambda status: status["step"] >= 1)
-    assert (status["state"], status["total_steps"]) == ("training", 5000)
+    assert (status["state"], status["total_steps"], status["position"]) == ("training", 5000, 0)
+    status = client.predict(second, api_name="/training_status")
+    assert (status["state"], status["position"]) == ("queued", 1)
+    assert client.predict(second, api_name="/stop_training") == second  # at once: it has learnt nothing yet
+    assert client.predict(second, api_name="/training_status")["state"] == "stopped"
     assert client.predict(run, api_name="/stop_training") == run
     status = wait_until(client, run, lambda status: status["state"] == "stopped")
     assert 1 <= status["step"] < 5000
-    assert [folder.name for folder in app.home.glob("runs/*")] == [run]
+    assert {folder.name for folder in app.home.glob("runs/*")} == {run, second}
     assert ends_properly(client.predict(MESSAGE, adapter=run, api_name="/chat"))
 
 

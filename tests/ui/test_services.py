@@ -45,6 +45,26 @@ def test_warming_up_loads_in_the_background_and_a_base_that_cannot_be_loaded_is_
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_queue_is_looked_at_again_and_again_whatever_goes_wrong_in_between(services, caplog, monkeypatch):
+    looked = []
+
+    def advance(home):
+        looked.append(home)
+        if len(looked) == 1:
+            raise OSError(28, "No space left on device")
+        if len(looked) == 3:
+            raise SystemExit  # ends the thread, as nothing else does
+
+    monkeypatch.setattr(made.queue, "advance", advance)
+    monkeypatch.setattr(made, "QUEUE_SECONDS", 0)
+    services.mind_queue()
+    for thread in [thread for thread in threading.enumerate() if thread.name == "queue"]:
+        thread.join(10)
+    assert looked == [services.home] * 3
+    assert "cannot move on" in caplog.text
+
+
 def test_a_new_reply_ends_the_earlier_one_of_the_same_place_and_no_other(services):
     here, there = services.stop_event("ক/chat"), services.stop_event("খ/chat")
     again = services.stop_event("ক/chat")

@@ -70,7 +70,7 @@ def texts_in(folder):
 
 def test_the_search_for_errors_finds_those_that_are_known_to_be_there():
     keys = {key for _, key, _ in raised("finetune")}
-    assert {"data.columns", "data.none_left.empty", "run.busy", "recipe.range", "model.gated"} <= keys
+    assert {"data.columns", "data.none_left.empty", "run.running", "recipe.range", "model.gated"} <= keys
     assert len(keys) > 30
 
 
@@ -169,7 +169,12 @@ def test_all_problems_of_a_recipe_are_told_one_a_line_with_the_names_that_the_pa
 
 def test_a_problem_of_a_recipe_without_a_bengali_sentence_is_told_in_english():
     problem = RecipeError({"data.source": Problem("cannot be set here.", "")})
-    assert wording.error(problem, "bn") == "data.source: cannot be set here."
+    assert wording.error(problem, "bn") == f"{wording.label('data.source', 'bn')}: cannot be set here."
+
+
+def test_a_problem_of_a_setting_that_no_recipe_has_is_told_with_the_name_that_was_given():
+    problem = RecipeError({"data.sourse": Problem("no such setting.", "recipe.unknown")})
+    assert wording.error(problem, "bn") == "data.sourse: এই নামে কোনো সেটিং নেই।"
 
 
 def test_an_error_that_a_status_kept_is_told_again_from_its_key_and_facts():

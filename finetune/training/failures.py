@@ -1,0 +1,148 @@
+"""Why a training process failed, in words for people: what ran out, and which setting to change by how much.
+
+Nothing here knows a run or its status; it looks at an error, a recipe and the free space of a disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from finetune.errors import RunError
+from finetune.recipe import Recipe, describe
+
+MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "cublas_status_alloc_failed")
+"""What PyTorch, CUDA and the operating system say, in small letters, where memory has run out."""
+
+DISK_SIGNS = ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed writing")
+"""What libraries that are not written in Python say in place of an OSError's number."""
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+
+FULL = 1_000_000
+"""Bytes. With less free on its disk a run cannot even write down that the disk is full."""
+
+
+def explain(error: BaseException, recipe: Recipe, folder: Path) -> RunError:
+    """What to tell of an error that training raised; `folder` is the run's, whose disk may be full."""
+    chain = list(_chain(error))
+    if any(_says(one, DISK_SIGNS) or getattr(one, "errno", None) in DISK_ERRORS for one in chain):
+        return disk_full(folder)
+    if any(isinstance(one, MemoryError) or _says(one, MEMORY_SIGNS) for one in chain):
+        return out_of_memory(recipe, evaluating=any(_in_evaluation(one) for one in chain))
+    text = (str(error).splitlines() or [""])[0]
+    kind = type(error).__name__
+    return RunError(
+        f"Training failed: {kind}: {text or 'no message'}. The log in the run's folder has the details.",
+        key="run.crashed",
+        kind=kind,
+        text=text,
+    )
+
+
+def out_of_memory(recipe: Recipe, *, evaluating: bool = False) -> RunError:
+    """The one setting to change first, from its value in the recipe to the next smaller one.
+
+    A smaller batch with as much more accumulation learns the same; the others are tried in the order of what they
+    cost: 4 bits a little precision, recomputing activations time, shorter examples the ends of replies.
+    """
+    t = recipe.training
+    begin = "Memory ran out. Start it anew with"
+    if evaluating and t.per_device_eval_batch_size > 1:
+        old, new = t.per_device_eval_batch_size, t.per_device_eval_batch_size // 2
+        return RunError(
+            f"Memory ran out in an evaluation. Start it anew with training.per_device_eval_batch_size at {new} instead"
+            f" of {old}; it learns the same.",
+            key="run.out_of_memory.evaluation",
+            old=old,
+            new=new,
+        )
+    if t.per_device_train_batch_size > 1:
+        batch, steps = t.per_device_train_batch_size, t.gradient_accumulation_steps
+        factor = next(n for n in range(2, batch + 1) if batch % n == 0)  # keeps the effective batch exactly
+        return RunError(
+            f"{begin} training.per_device_train_batch_size at {batch // factor} instead of {batch} and"
+            f" training.gradient_accumulation_steps at {steps * factor} instead of {steps}; it learns the same.",
+            key="run.out_of_memory.batch",
+            batch=batch,
+            smaller=batch // factor,
+            steps=steps,
+            more=steps * factor,
+        )
+    if not recipe.base.load_in_4bit:
+        return RunError(
+            f"{begin} base.load_in_4bit at true: the base then takes a third of the memory.",
+            key="run.out_of_memory.four_bit",
+        )
+    if not t.gradient_checkpointing:
+        return RunError(
+            f"{begin} training.gradient_checkpointing at true: less memory, about a third more time.",
+            key="run.out_of_memory.checkpointing",
+        )
+    shortest = describe("training.max_length")["low"]
+    if t.max_length > shortest:
+        shorter = max(shortest, t.max_length // 2)
+        return RunError(
+            f"{begin} training.max_length at {shorter} instead of {t.max_length}; longer examples are cut.",
+            key="run.out_of_memory.length",
+            old=t.max_length,
+            new=shorter,
+        )
+    return RunError(
+        f"Memory ran out with the smallest settings that there are. Choose a smaller model than {recipe.base.model}, or"
+        " a machine with more memory.",
+        key="run.out_of_memory.model",
+        model=recipe.base.model,
+    )
+
+
+def disk_full(folder: Path) -> RunError:
+    """What to tell where a run could not write."""
+    free = shutil.disk_usage(folder).free // 1_000_000
+    return RunError(
+        f"The disk is full ({free:,} MB free). Free some space, for example by deleting runs that you no longer need,"
+        " then resume it from its last checkpoint.",
+        key="run.disk_full",
+        free=free,
+    )
+
+
+def died(last: str, folder: Path) -> RunError:
+    """What to tell of a process that ended without a word; `last` is what it had printed before."""
+    if shutil.disk_usage(folder).free < FULL:
+        return disk_full(folder)
+    return RunError(
+        "The training process ended without finishing; possibly memory ran out. Resume it from its last checkpoint;"
+        f" the last it said was: {last or 'nothing'}",
+        key="run.died",
+        last=last,
+    )
+
+
+def killed() -> RunError:
+    """What to tell of a process that was ended by SIGKILL, seen by the one that had started it."""
+    return RunError(
+        "The training process was killed (signal 9). Systems do that where memory runs out: close what else needs"
+        " memory, then resume it from its last checkpoint. If it is killed again, start it anew with a smaller"
+        " training.per_device_train_batch_size.",
+        key="run.killed",
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _says(error: BaseException, signs: tuple[str, ...]) -> bool:
+    return any(sign in str(error).lower() for sign in signs)
+
+
+def _in_evaluation(error: BaseException) -> bool:
+    """True where it was raised while transformers' trainer evaluated."""
+    return any(frame.f_code.co_name == "evaluation_loop" for frame, _ in traceback.walk_tb(error.__traceback__))

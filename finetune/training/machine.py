@@ -1,0 +1,97 @@
+"""What this machine has to train with: its cards or cores, memory and disk, in gigabytes of 10^9 bytes.
+
+It looks and judges nothing: what fits is for `plan.py`. It does not look at what other processes hold on a card.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from finetune import models
+
+GB = 1e9
+
+CGROUP = Path("/sys/fs/cgroup")
+"""Where a container finds its limits (cgroup version 2); a Space sees all of its host's cores and memory otherwise."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The device a run would use, and what is around it."""
+
+    kind: Literal["cuda", "cpu"]
+    name: str
+    memory_gb: float
+    """Of one card; on a CPU, the memory that this process may use."""
+    cards: int
+    """Alike to the first; 0 on a CPU."""
+    cores: int
+    free_ram_gb: float
+    free_disk_gb: float
+    """Where runs live."""
+    dtype: str
+    """The number format that a recipe's `auto` stands for here."""
+
+    @property
+    def available_gb(self) -> float:
+        """What a run may fill: a whole card, or the memory that is free now."""
+        return self.memory_gb if self.kind == "cuda" else self.free_ram_gb
+
+
+def machine(home: Path = Path()) -> Machine:
+    """This machine as it is now; `home` is where runs live, or will."""
+    import psutil
+    import torch
+
+    cuda = models.device() == "cuda"
+    memory = psutil.virtual_memory()
+    limit, used = _number("memory.max"), _number("memory.current")
+    total = min(memory.total, limit or memory.total)
+    free = min(memory.available, limit - used) if limit and used is not None else memory.available
+    there = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.is_dir())
+    card = torch.cuda.get_device_properties(0) if cuda else None
+    return Machine(
+        kind="cuda" if card else "cpu",
+        name=card.name if card else _processor(),
+        memory_gb=round((card.total_memory if card else total) / GB, 2),
+        cards=torch.cuda.device_count() if card else 0,
+        cores=_cores(psutil.cpu_count(logical=False)),
+        free_ram_gb=round(max(0, free) / GB, 2),
+        free_disk_gb=round(shutil.disk_usage(there).free / GB, 2),
+        dtype=str(models.compute_dtype()).removeprefix("torch."),
+    )
+
+
+def _cores(physical: int | None) -> int:
+    """Cores this process may keep busy: PyTorch starts a thread for each physical one, a container may allow fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = min(cores, physical or cores)
+    quota, _, period = _text("cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit():
+        cores = min(cores, round(int(quota) / int(period)))
+    return max(1, cores)
+
+
+def _number(file: str) -> int | None:
+    """A limit in bytes; None where there is none, which the file calls "max"."""
+    text = _text(file)
+    return int(text) if text.isdigit() else None
+
+
+def _text(file: str) -> str:
+    path = CGROUP / file
+    return path.read_text(encoding="ascii").strip() if path.is_file() else ""
+
+
+def _processor() -> str:
+    """The processor's name as Linux knows it."""
+    path = Path("/proc/cpuinfo")
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

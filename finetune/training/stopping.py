@@ -1,0 +1,144 @@
+"""When training ends by itself: the loss is no number any more, or the evaluation no longer gets better.
+
+transformers' trainer hides a loss that is NaN or infinite (`logging_nan_inf_filter` writes the average of the others in
+its place, 0 where there is none). Here it is seen, told to every log, and ends the run before it burns hours. This
+module does not know folders; what it tells people is raised.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from finetune.errors import RunError
+from finetune.recipe import Training
+
+MOST_NOT_FINITE = 3
+"""Updates in a row. One can be a bad batch, and float16's loss scaler skips such updates; after a NaN that reached the
+weights every later loss is NaN, so that more patience would only cost time."""
+
+CAREFUL_GRAD_NORM = 0.3
+"""What QLoRA clips at (Dettmers et al. 2023, appendix B.2), for whom 1 was not enough."""
+
+
+@dataclass
+class LossWatch:
+    """Whether the losses of the update in hand, of those since the last log, and of those before were numbers."""
+
+    update: bool = True
+    logged: bool = True
+    streak: int = 0
+    """Updates in a row whose loss was no number."""
+
+    def see(self, finite: bool) -> None:
+        """Take note of one forward pass."""
+        self.update = self.update and finite
+        self.logged = self.logged and finite
+
+    def end_update(self) -> None:
+        """Take note that the weights have been updated."""
+        self.streak = 0 if self.update else self.streak + 1
+        self.update = True
+
+
+def watched(trainer: type, watch: LossWatch) -> type:
+    """A trainer class like `trainer` (transformers') whose log tells a loss that was no number as NaN."""
+
+    class WatchedTrainer(trainer):
+        """Hands every loss to the watch before transformers hides it."""
+
+        def training_step(self, *args: Any, **kwargs: Any) -> Any:
+            loss = super().training_step(*args, **kwargs)
+            watch.see(bool(loss.isfinite()))  # the filter waits for this number on every pass as well
+            return loss
+
+        def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+            if "loss" in logs:
+                if not watch.logged:
+                    logs["loss"] = math.nan
+                watch.logged = True
+            super().log(logs, *args, **kwargs)
+
+    return WatchedTrainer
+
+
+def callbacks(training: Training, watch: LossWatch) -> list[Any]:
+    """The callbacks that end training; they stand behind those that write logs and obey a stop request."""
+    ended_by = [_divergence(training, watch)]
+    return (
+        [*ended_by, _early_stopping(training.early_stopping_patience)] if training.early_stopping_patience else ended_by
+    )
+
+
+def _divergence(training: Training, watch: LossWatch) -> Any:
+    from transformers import TrainerCallback
+
+    class Divergence(TrainerCallback):
+        """Raises RunError after MOST_NOT_FINITE updates, or where such updates would be the last."""
+
+        ends = False
+
+        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            watch.end_update()
+            if watch.streak:  # the weights may be no numbers now: nothing to keep, nothing to resume from
+                control.should_save = control.should_evaluate = False
+                self.ends = watch.streak >= MOST_NOT_FINITE or control.should_training_stop
+                control.should_log = control.should_log or self.ends
+
+        def on_log(self, args, state, control, logs=None, **_):  # noqa: ANN001
+            if self.ends and "loss" in (logs or {}):
+                raise diverged(training, state.global_step, watch.streak)
+
+    return Divergence()
+
+
+def diverged(training: Training, step: int, count: int) -> RunError:
+    """What to tell where the loss was no number for `count` updates, the last of them at `step`."""
+    norm = 1.0 if not 0 < training.max_grad_norm <= 1 else min(CAREFUL_GRAD_NORM, training.max_grad_norm / 2)
+    rate, lower, norm = f"{training.learning_rate:g}", f"{training.learning_rate / 3:.1g}", f"{norm:g}"
+    return RunError(
+        f"The loss was no number any more (NaN or infinite) in the last {count} updates, up to step {step:,}, so"
+        f" training has ended itself. Start a new run with training.learning_rate at {lower} or less (it was {rate})"
+        f" and training.max_grad_norm at {norm}.",
+        key="run.diverged",
+        count=count,
+        step=step,
+        rate=rate,
+        lower=lower,
+        norm=norm,
+    )
+
+
+def _early_stopping(patience: int) -> Any:
+    from transformers import EarlyStoppingCallback
+
+    class EarlyStopping(EarlyStoppingCallback):
+        """Counts on where a resumed run had been, and has the best evaluation saved, whatever save_steps says."""
+
+        def on_train_begin(self, args, state, control, **kwargs):  # noqa: ANN001
+            super().on_train_begin(args, state, control, **kwargs)
+            self.began = state.global_step
+            self.early_stopping_patience_counter = since_best(state.log_history)
+
+        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            if control.should_evaluate:
+                control.should_log = True  # it may be saved, and a resume looks for the token count at its checkpoint
+
+        def on_evaluate(self, args, state, control, metrics, **kwargs):  # noqa: ANN001
+            if state.global_step == self.began:
+                return  # the base's own, or the one that a resumed run had made before it was saved
+            super().on_evaluate(args, state, control, metrics, **kwargs)
+            if self.early_stopping_patience_counter == 0:
+                control.should_save = True
+
+    return EarlyStopping(early_stopping_patience=patience)
+
+
+def since_best(log_history: list[dict[str, float]]) -> int:
+    """Evaluations after the best one in a trainer's log; the base's, at step 0, does not count."""
+    losses = {entry["step"]: entry["eval_loss"] for entry in log_history if entry["step"] and "eval_loss" in entry}
+    best, count = math.inf, 0
+    for step in sorted(losses):
+        best, count = (losses[step], 0) if losses[step] < best else (best, count + 1)
+    return count

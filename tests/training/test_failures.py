@@ -1,0 +1,106 @@
+"""A crash names what ran out and the setting to change, with the numbers of the recipe that crashed."""
+
+import errno
+
+import pytest
+
+from finetune.recipe import Recipe
+from finetune.training import failures
+
+OUT = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 14.74 GiB"
+
+
+def told(tmp_path, error, **settings):
+    recipe = Recipe().with_settings({name.replace("__", "."): value for name, value in settings.items()})
+    return failures.explain(error, recipe, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "smaller", "more"), [(16, 1, 8, 2), (2, 8, 1, 16), (3, 4, 1, 12), (9, 1, 3, 3)]
+)
+def test_a_smaller_batch_comes_with_as_much_more_accumulation(tmp_path, batch, steps, smaller, more):
+    problem = told(
+        tmp_path,
+        RuntimeError(OUT),
+        training__per_device_train_batch_size=batch,
+        training__gradient_accumulation_steps=steps,
+    )
+    assert problem.key == "run.out_of_memory.batch"
+    assert f"per_device_train_batch_size at {smaller} instead of {batch}" in str(problem)
+    assert f"gradient_accumulation_steps at {more} instead of {steps}" in str(problem)
+    assert smaller * more == batch * steps
+
+
+def test_with_a_batch_of_one_the_next_setting_is_named_until_there_is_none(tmp_path):
+    settings = {"training__per_device_train_batch_size": 1}
+    said = []
+    for name, value in (
+        ("base__load_in_4bit", True),
+        ("training__gradient_checkpointing", True),
+        ("training__max_length", 1010),
+        ("training__max_length", 16),
+    ):
+        said.append(told(tmp_path, MemoryError(), **settings))
+        settings[name] = value
+    said.append(told(tmp_path, MemoryError(), **settings))
+    assert [problem.key.rpartition(".")[2] for problem in said] == [
+        "four_bit", "checkpointing", "length", "length", "model",
+    ]  # fmt: skip
+    assert "max_length at 1010 instead of 2020" in str(said[2])
+    assert "max_length at 505 instead of 1010" in str(said[3])
+
+
+def test_memory_that_ran_out_in_an_evaluation_is_a_matter_of_the_evaluation_s_batch(tmp_path):
+    def evaluation_loop() -> None:
+        raise RuntimeError(OUT)
+
+    with pytest.raises(RuntimeError) as caught:
+        evaluation_loop()
+    problem = told(tmp_path, caught.value)
+    assert problem.key == "run.out_of_memory.evaluation"
+    assert "per_device_eval_batch_size at 2 instead of 4" in str(problem)
+    assert told(tmp_path, caught.value, training__per_device_eval_batch_size=1).key == "run.out_of_memory.batch"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+    ids=["PyTorch", "fork", "cuBLAS"],
+)
+def test_memory_runs_out_under_several_names(tmp_path, error):
+    assert told(tmp_path, error).key == "run.out_of_memory.batch"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        Exception("Error while serializing: I/O error: No space left on device (os error 28)"),  # safetensors
+        RuntimeError("PytorchStreamWriter failed writing file data/12: file write failed"),
+    ],
+    ids=["full", "quota", "safetensors", "PyTorch"],
+)
+def test_a_full_disk_has_a_sentence_of_its_own(tmp_path, error):
+    problem = told(tmp_path, error)
+    assert problem.key == "run.disk_full"
+    assert "Free some space" in str(problem) and "resume" in str(problem)
+
+
+def test_what_led_to_an_error_counts_too(tmp_path):
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as full:
+            raise ValueError("the checkpoint cannot be saved") from full
+    except ValueError as error:
+        assert told(tmp_path, error).key == "run.disk_full"
+
+
+def test_any_other_error_is_told_by_its_first_line(tmp_path):
+    assert "ValueError: first line." in str(told(tmp_path, ValueError("first line\nsecond line")))
+    assert "AssertionError: no message." in str(told(tmp_path, AssertionError()))

@@ -1,0 +1,67 @@
+"""finetune/training/machine.py: what is there, and what a container allows of it."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from finetune.training import machine as subject
+from finetune.training.machine import Machine, machine
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A control group with the limits that a test writes."""
+    monkeypatch.setattr(subject, "CGROUP", tmp_path)
+    return lambda **limits: [
+        (tmp_path / name.replace("_", ".")).write_text(f"{text}\n") for name, text in limits.items()
+    ]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")
+def test_without_a_card_the_machine_is_its_processor_its_free_memory_and_its_disk(container, tmp_path):
+    here = machine(tmp_path)
+    assert (here.kind, here.cards) == ("cpu", 0)
+    assert here.name
+    assert 1 <= here.cores <= (psutil.cpu_count(logical=False) or psutil.cpu_count())
+    assert 0 < here.available_gb == here.free_ram_gb < here.memory_gb == round(psutil.virtual_memory().total / 1e9, 2)
+    assert here.free_disk_gb > 0
+    assert here.dtype in ("bfloat16", "float32")
+
+
+def test_a_container_may_allow_fewer_cores_and_less_memory_than_its_host_has(container):
+    container(cpu_max="100000 100000", memory_max=2_000_000_000, memory_current=500_000_000)
+    here = machine()
+    assert (here.cores, here.free_ram_gb) == (1, 1.5)
+    container(cpu_max="max 100000", memory_max="max")
+    assert machine().cores >= 1
+    assert machine().free_ram_gb > 0
+
+
+def test_a_container_with_half_a_core_still_has_one(container):
+    container(cpu_max="50000 100000")
+    assert machine().cores == 1
+
+
+def test_a_home_that_is_not_made_yet_has_the_disk_that_it_will_lie_on(tmp_path):
+    assert machine(tmp_path / "not" / "yet").free_disk_gb == pytest.approx(machine(tmp_path).free_disk_gb, abs=0.5)
+
+
+def test_a_run_may_fill_one_whole_card():
+    card = Machine("cuda", "Tesla T4", 15.6, 2, 4, 30.0, 60.0, "float16")
+    assert card.available_gb == 15.6
+
+
+@pytest.mark.parametrize("cards", [1, 2])
+def test_a_card_is_told_by_its_own_name_and_memory(monkeypatch, cards):
+    class Properties:
+        name, total_memory = "Tesla T4", 15_642_329_088
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
+    here = machine()
+    assert (here.kind, here.name, here.memory_gb, here.cards) == ("cuda", "Tesla T4", 15.64, cards)
+    assert here.dtype == "float16"

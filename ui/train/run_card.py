@@ -1,0 +1,116 @@
+"""A run's state in one card, its alerts, and its replies while it learns: HTML from what lies in the run's folder.
+
+Knows no widgets. Every text that a model or a person wrote is escaped.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+from finetune.training import queue, runs, samples
+from finetune.training.alerts import Alert
+from ui import wording
+
+
+def card_html(run: runs.Run, status: runs.Status, lines: list[dict[str, Any]], language: str) -> str:
+    """A run's state in one card: what it does, how far it is, how long it will take, what went wrong."""
+
+    def say(key: str, **facts: object) -> str:
+        return html.escape(wording.sentence(key, language, **facts))
+
+    stopping = status.active and run.stop_request.exists()
+    cancelling = status.active and run.cancel_request.exists()
+    state = say(f"status.{_phase(status, stopping, cancelling)}")
+    facts = []
+    if status.waiting:
+        facts.append(say("status.position", ahead=max(0, queue.position(run) - 1)))
+    if status.total_steps:
+        facts.append(say("status.steps", step=status.step, total=status.total_steps))
+    left = seconds_left(status, lines)
+    if status.state == "training" and left is not None and not stopping:
+        facts.append(say("status.eta", time=spoken_time(left, language)))
+    speeds = [line["tokens_per_second"] for line in lines[-10:] if "tokens_per_second" in line]
+    if status.active and speeds:
+        facts.append(say("status.speed", speed=int(sum(speeds) / len(speeds))))
+    if status.state in ("finished", "stopped") and lines:
+        facts.append(say("status.took", time=spoken_time(lines[-1]["elapsed_s"], language)))
+    evaluations = [line["eval_loss"] for line in lines if "eval_loss" in line]
+    if len(evaluations) > 1:
+        facts.append(say("status.loss", first=f"{evaluations[0]:.2f}", last=f"{evaluations[-1]:.2f}"))
+    share = 100 * status.step / status.total_steps if status.total_steps else 0
+    bar = f'<div class="bar"><i style="width:{share:.1f}%"></i></div>' if status.total_steps else ""
+    problem = ""
+    if status.error:
+        told = wording.told(status.error_key, status.error_facts, status.error, language)
+        problem = f'<div class="error" role="alert">{html.escape(told)}</div>'
+    kind = "active" if status.active else status.state
+    told = "".join(f"<span>{fact}</span>" for fact in facts)
+    return (
+        f'<div class="run-card {kind}" lang="{language}" aria-live="polite">'
+        f'<div class="state"><span class="dot"></span>{state}</div>{bar}<div class="facts">{told}</div>{problem}</div>'
+    )
+
+
+def _phase(status: runs.Status, stopping: bool, cancelling: bool) -> str:
+    if cancelling:
+        return "cancelling"
+    if stopping:
+        return "stopping"
+    if status.waiting:
+        return "waiting"
+    return "cancelled" if status.cancelled else status.state
+
+
+def seconds_left(status: runs.Status, lines: list[dict[str, Any]]) -> float | None:
+    """How long the remaining steps will take at the pace of the last ones; None before there is a pace."""
+    timed = [(line["step"], line["elapsed_s"]) for line in lines if "loss" in line][-20:]
+    if len(timed) < 2 or timed[-1][0] == timed[0][0]:
+        return None
+    pace = (timed[-1][1] - timed[0][1]) / (timed[-1][0] - timed[0][0])
+    return max(0.0, pace * (status.total_steps - status.step))
+
+
+def spoken_time(seconds: float, language: str) -> str:
+    """A length of time as one would say it."""
+    if seconds < 90:
+        return wording.sentence("status.seconds", language, n=round(seconds))
+    if seconds < 5400:
+        return wording.sentence("status.minutes", language, n=round(seconds / 60))
+    return wording.sentence("status.hours", language, n=round(seconds / 3600, 1))
+
+
+def empty_html(language: str) -> str:
+    text = html.escape(wording.sentence("status.none", language))
+    return f'<div class="run-card" lang="{language}">{text}</div>'
+
+
+def alerts_html(alerts: Iterable[Alert], language: str) -> str:
+    """What a maker should hear of, the gravest first; nothing where there is nothing."""
+    told = "".join(
+        f'<li class="{alert.level}" role="{"alert" if alert.level == "error" else "status"}">'
+        f"{html.escape(wording.sentence(alert.key, language, **alert.facts))}</li>"
+        for alert in alerts
+    )
+    return f'<ul class="findings" lang="{language}">{told}</ul>' if told else ""
+
+
+def samples_html(lines: list[dict[str, Any]], language: str) -> str:
+    """Each fixed prompt with its replies from the base to the newest checkpoint; what is new in a reply is marked."""
+    blocks = []
+    for prompt, answers in samples.timeline(lines).items():
+        rows = []
+        for answer in answers:
+            step = html.escape(wording.sentence("samples.step", language, step=answer.step))
+            loss = "" if answer.eval_loss is None else wording.digits(f"{answer.eval_loss:.2f}", language)
+            text = "".join(
+                f"<mark>{html.escape(part)}</mark>" if new else html.escape(part) for part, new in answer.parts
+            )
+            rows.append(
+                f'<li><span class="quiet">{step}{f" · {loss}" if loss else ""}</span><p lang="bn">{text}</p></li>'
+            )
+        blocks.append(f'<section><h4 lang="bn">{html.escape(prompt)}</h4><ol>{"".join(rows)}</ol></section>')
+    if not blocks:
+        return f'<p class="quiet" lang="{language}">{html.escape(wording.sentence("samples.none", language))}</p>'
+    return f'<div class="timeline">{"".join(blocks)}</div>'
