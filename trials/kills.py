@@ -36,6 +36,7 @@ SETTINGS = {
     "training.save_steps": EVERY,
     "training.eval_rows": 8,
     "training.per_device_train_batch_size": 2,
+    "generation.max_new_tokens": 8,
 }
 """The demo recipe, small: what is tried is not how well it learns."""
 

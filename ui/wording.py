@@ -94,7 +94,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "I have not forgotten what you said. I am a program, and alone I am not enough. Would you tell one of the numbers"
         " below, or somebody near you, right now?",
     ),
-    "status.none": ("এখনও কোনো রান নেই। বাঁ দিকে রেসিপি বেছে শুরু করুন।", "No run yet. Choose a recipe and start one."),
+    "status.none": (
+        "এখনও কোনো রান নেই। “নতুন রান” পাতায় রেসিপি বেছে শুরু করুন।",
+        "No run yet. Choose a recipe under “New run” and start one.",
+    ),
     "status.queued": ("শুরু হচ্ছে", "Starting"),
     "status.preparing": ("লেখা পরিষ্কার ও ভাগ করা হচ্ছে", "Cleaning and splitting the data"),
     "status.loading": ("মডেল আনা হচ্ছে", "Loading the model"),

@@ -50,9 +50,9 @@ def build(services: Services, page: gr.Blocks) -> Watch:
             with gr.Row(elem_classes="actions"):
                 stop = gr.Button(label("train.stop"), interactive=False, size="sm")
                 cancel = gr.Button(label("train.cancel"), interactive=False, size="sm")
-                copy = gr.Button(label("train.copy"), size="sm")
+                copy = gr.Button(label("train.copy"), size="sm", interactive=False)
             with gr.Row(elem_classes="actions", visible=False) as again:
-                checkpoint = gr.Dropdown([], label=label("train.checkpoint"), min_width=140, interactive=True)
+                checkpoint = gr.Dropdown([], label=label("train.checkpoint"), min_width=220, interactive=True)
                 resume = gr.Button(label("train.resume"), size="sm")
             with gr.Accordion(label("train.take"), open=False):
                 make = gr.Button(label("train.zip"), size="sm")
@@ -94,8 +94,8 @@ def build(services: Services, page: gr.Blocks) -> Watch:
                 replies = gr.HTML(padding=False, elem_id="samples")
     timer = gr.Timer(REFRESH_SECONDS, active=False)
     seen = gr.State("")
-    panel = [chosen, others, card, told, *drawn.values(), log, stop, cancel, again, checkpoint, ways, learning, replies,
-             timer, seen]  # fmt: skip
+    panel = [chosen, others, card, told, *drawn.values(), log, stop, cancel, copy, again, checkpoint, ways, learning,
+             replies, timer, seen]  # fmt: skip
     inputs = [chosen, others, smoothing, x, logarithmic, clip, seen]
 
     def show(
@@ -108,13 +108,19 @@ def build(services: Services, page: gr.Blocks) -> Watch:
             known = services.runs()
             run = next((run for run in known if run.name == name), known[0] if known else None)
             if run is None:
-                return {card: empty_html(language), chosen: gr.Dropdown(choices=[], value=None), seen: ""}
+                return {card: empty_html(language), chosen: gr.Dropdown(choices=[], value=None), seen: "", **nothing()}
             view = View(smoothing=smoothing, log=logarithmic, clip=clip, x=x)
             drawn_runs = [run, *(one for one in known if one.name in (beside or []) and one.name != run.name)]
             mark = f"{language} {view} {[r.name for r in known]} {[_mark(r) for r in drawn_runs]}"
             if mark == last:
                 return {seen: gr.skip()}
             return _filled(run, known, drawn_runs, view, language) | {seen: mark}
+
+    def nothing() -> dict[Any, Any]:
+        """Where no run is left, nothing of the last one stays."""
+        hidden = {one: gr.Plot(visible=False) for one in drawn.values()} | {again: gr.Row(visible=False)}
+        shut = {one: gr.Button(interactive=False) for one in (stop, cancel, copy)}
+        return {told: "", log: "", ways: "", learning: gr.Accordion(visible=False), **hidden, **shut}
 
     def _filled(run: Run, known: list[Run], drawn_runs: list[Run], view: View, language: str) -> dict[Any, Any]:
         status = run.status()
@@ -141,6 +147,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
             log: run.log_tail(),
             stop: gr.Button(interactive=status.active and not status.waiting and not run.stop_request.exists()),
             cancel: gr.Button(interactive=status.active and not run.cancel_request.exists()),
+            copy: gr.Button(interactive=True),
             again: gr.Row(visible=resumable),
             checkpoint: gr.Dropdown(
                 choices=[(_spoken(point, language), str(point.step)) for point in reversed(points)],
@@ -158,7 +165,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
         def handler(request: gr.Request, *values: Any) -> Any:
             shown, extra = values[: len(inputs)], values[len(inputs) :]
             with shown_to_user(language_of(request)):
-                function(runs.find(services.home, shown[0]), *extra)
+                function(runs.find(services.home, shown[0] or ""), *extra)
             return show(request, *shown[:-1], "")
 
         return handler
@@ -168,12 +175,12 @@ def build(services: Services, page: gr.Blocks) -> Watch:
 
     def zipped(name: str, request: gr.Request) -> Any:
         with shown_to_user(language_of(request)):
-            run = runs.find(services.home, name)
+            run = runs.find(services.home, name or "")
             return gr.File(value=str(export.to_zip(run, Path(tempfile.mkdtemp()) / f"{run.name}.zip")), visible=True)
 
     def tabled(name: str, beside: list[str], request: gr.Request) -> Any:
         with shown_to_user(language_of(request)):
-            found = [runs.find(services.home, one) for one in dict.fromkeys([name, *(beside or [])])]
+            found = [runs.find(services.home, one or "") for one in dict.fromkeys([name, *(beside or [])])]
             path = Path(tempfile.mkdtemp()) / f"{name}.csv"
             plots.csv_of({run.name: services.curves(run) for run in found}, path)
             return gr.File(value=str(path), visible=True)
@@ -182,7 +189,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
         language = language_of(request)
         with shown_to_user(language):
             export.to_hub(
-                runs.find(services.home, name), (repository or "").strip(), token=(secret or "").strip() or None
+                runs.find(services.home, name or ""), (repository or "").strip(), token=(secret or "").strip() or None
             )
             gr.Info(wording.sentence("train.hub.done", language))
 
