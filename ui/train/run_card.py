@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from finetune.training import queue, runs, samples
@@ -36,9 +37,9 @@ def card_html(run: runs.Run, status: runs.Status, lines: list[dict[str, Any]], l
         facts.append(say("status.speed", speed=int(sum(speeds) / len(speeds))))
     if status.state in ("finished", "stopped") and lines:
         facts.append(say("status.took", time=spoken_time(lines[-1]["elapsed_s"], language)))
-    evaluations = [line["eval_loss"] for line in lines if "eval_loss" in line]
-    if len(evaluations) > 1:
-        facts.append(say("status.loss", first=f"{evaluations[0]:.2f}", last=f"{evaluations[-1]:.2f}"))
+    first, last = (next((line for line in order if "eval_loss" in line), None) for order in (lines, reversed(lines)))
+    if first is not last:
+        facts.append(say("status.loss", first=f"{first['eval_loss']:.2f}", last=f"{last['eval_loss']:.2f}"))
     share = 100 * status.step / status.total_steps if status.total_steps else 0
     bar = f'<div class="bar"><i style="width:{share:.1f}%"></i></div>' if status.total_steps else ""
     problem = ""
@@ -65,7 +66,8 @@ def _phase(status: runs.Status, stopping: bool, cancelling: bool) -> str:
 
 def seconds_left(status: runs.Status, lines: list[dict[str, Any]]) -> float | None:
     """How long the remaining steps will take at the pace of the last ones; None before there is a pace."""
-    timed = [(line["step"], line["elapsed_s"]) for line in lines if "loss" in line][-20:]
+    latest = islice((line for line in reversed(lines) if "loss" in line), 20)
+    timed = [(line["step"], line["elapsed_s"]) for line in latest][::-1]
     if len(timed) < 2 or timed[-1][0] == timed[0][0]:
         return None
     pace = (timed[-1][1] - timed[0][1]) / (timed[-1][0] - timed[0][0])
