@@ -117,6 +117,12 @@ class Services:
             self.logs[run.folder] = (known, offset)
             return known
 
+    def drop(self, run: runs.Run) -> None:
+        """Forget what was read of a deleted run: the next one may get its name."""
+        with self.reading:
+            self.logs.pop(run.folder, None)
+            self.readers.pop(run.folder, None)
+
     def runs(self) -> list[runs.Run]:
         """Every run, the newest first."""
         return runs.all_runs(self.home)

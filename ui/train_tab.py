@@ -30,10 +30,10 @@ def build_train_tab(services: Services, page: gr.Blocks) -> None:
 
     def copied(name: str, request: gr.Request) -> Any:
         with shown_to_user(language_of(request)):
-            return runs.find(services.home, name).recipe().to_yaml(), gr.Tabs(selected=NEW)
+            return [*new_run.filled(runs.find(services.home, name or "").recipe()), gr.Tabs(selected=NEW)]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [*watched.panel, pages]
     new.started.change(watch_it, [new.started, *watched.inputs], outputs, **private)
     table.open.click(watch_it, [table.chosen, *watched.inputs], outputs, **private)
-    watched.copy.click(copied, watched.chosen, [new.fill, pages], **private)
+    watched.copy.click(copied, watched.chosen, [*new.form, pages], **private)

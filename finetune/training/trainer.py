@@ -222,11 +222,6 @@ def save_adapter(model: Any, style: prompts.PromptFormat, recipe: Recipe, folder
         shutil.rmtree(old)
 
 
-def last_checkpoint(run: Run) -> Path:
-    """The newest complete checkpoint; RunError where there is none to resume from."""
-    return checkpoints.chosen(run).folder
-
-
 def _free_card() -> None:
     """Give the card's memory back: from here on the run counts as ended, and the next one is started."""
     import gc

@@ -5,7 +5,6 @@ Start looks at the data first, whatever was looked at before, and begins nothing
 
 from __future__ import annotations
 
-import html
 import shutil
 import tempfile
 import time
@@ -17,22 +16,22 @@ import gradio as gr
 
 from finetune import recipe as recipes
 from finetune.data import gate
-from finetune.errors import DataError, FinetuneError, RecipeError
+from finetune.errors import DataError, RecipeError
 from finetune.recipe import Recipe
 from finetune.training import jobs, plan, runs
 from ui import wording
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
-from ui.services import Services
+from ui.services import DEMO, Services
 from ui.train import recipe_form
 from ui.train.gate_view import gate_html
-from ui.train.run_card import spoken_time
+from ui.train.plan_view import note_html, plan_html, problems_html
 
 DATA = ("data.source", "data.question", "data.answer", "data.topic", "data.title")
 NAMES = (*DATA, *(name for name in recipe_form.FIELDS if name not in DATA))
 """Every setting, in the order in which its control is laid out."""
 
-SHOWN = Recipe.read("demo")
+SHOWN = Recipe.read(DEMO)
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,17 @@ class Measured:
 
 @dataclass
 class NewRun:
-    """The page's parts that others wire: the form, and what a started run is shown in."""
+    """The page's parts that others wire: the form, and the name of what was started."""
 
-    fields: dict[str, gr.components.Component]
-    preset: gr.Dropdown
-    start: gr.Button
+    form: list[gr.components.Component]
+    """Where the data come from, and every setting; `filled` says what to put there."""
     started: gr.Textbox
     """Invisible; holds the name of a run that has just been started."""
-    fill: gr.Textbox
-    """Invisible; the YAML text of a recipe to fill the form with."""
+
+
+def filled(recipe: Recipe) -> list[Any]:
+    """The form's values for a recipe, whose data are its own."""
+    return ["recipe", *(recipe_form.value_of(recipe, name) for name in NAMES)]
 
 
 def build(services: Services) -> NewRun:
@@ -66,7 +67,7 @@ def build(services: Services) -> NewRun:
         with gr.Column(scale=7, min_width=320):
             with gr.Group():
                 preset = gr.Dropdown(
-                    recipes.presets(), value="demo", label=label("train.recipe"), info=label("train.recipe.info")
+                    recipes.presets(), value=DEMO, label=label("train.recipe"), info=label("train.recipe.info")
                 )
                 kind = gr.Radio(
                     [(label(f"train.data.{one}"), one) for one in ("recipe", "upload")],
@@ -85,9 +86,8 @@ def build(services: Services) -> NewRun:
             with gr.Group():
                 fields |= recipe_form.controls(recipe_form.BASIC, SHOWN)
             rest = [name for name in NAMES if name not in fields]
-            folds = {}
             for section, names in recipe_form.sections_of(rest).items():
-                with gr.Accordion(label(f"section.{section}"), open=False) as folds[section]:
+                with gr.Accordion(label(f"section.{section}"), open=False):
                     fields |= recipe_form.controls(names, SHOWN)
                     if section == "tracking":
                         key = gr.Textbox(
@@ -106,7 +106,7 @@ def build(services: Services) -> NewRun:
                     save = gr.DownloadButton(label("train.yaml.save"), size="sm")
                     load = gr.UploadButton(label("train.yaml.load"), file_types=[".yaml", ".yml"], size="sm")
     measured = gr.State(Measured())
-    started, fill = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    started = gr.Textbox(visible=False)
     controls = [fields[name] for name in NAMES]
     chosen = [preset, kind, file, *controls]
 
@@ -132,11 +132,16 @@ def build(services: Services) -> NewRun:
             except DataError as error:
                 return [note_html(wording.error(error, language), language), gr.skip(), gr.Button(interactive=True),
                         gr.skip(), *recipe_form.problems_of(NAMES, None, language)]  # fmt: skip
-            stands = found if found.of == _signature(recipe) else Measured()
+            known = found.of == _signature(recipe)
+            told = (
+                plan_html(_estimate(services, recipe, found), language)
+                if known
+                else note_html(wording.sentence("plan.after_gate", language), language)
+            )
             return [
-                plan_html(services, recipe, stands, language),
+                told,
                 plan.equivalent_command(recipe, preset_name),
-                gr.Button(interactive=not stands.blocked),
+                gr.Button(interactive=not (known and found.blocked)),
                 gr.DownloadButton(value=str(_yaml_file(recipe))),
                 *recipe_form.problems_of(NAMES, None, language),
             ]
@@ -144,7 +149,7 @@ def build(services: Services) -> NewRun:
     def looked(request: gr.Request, preset_name: str, kind: str, path: str | None, *values: Any) -> Any:
         language = language_of(request)
         with shown_to_user(language):
-            shown, table, found, _ = _examine(recipe_of(preset_name, kind, path, values), language)
+            shown, table, found = _examine(recipe_of(preset_name, kind, path, values), language)
             return shown, table, found, gr.Button(interactive=not found.blocked)
 
     def begin(
@@ -156,7 +161,7 @@ def build(services: Services) -> NewRun:
             recipe = recipe_of(preset_name, kind, path, values)
             shown, table = gr.skip(), gr.skip()
             if found.of != _signature(recipe):
-                shown, table, found, _ = _examine(recipe, language)
+                shown, table, found = _examine(recipe, language)
             if found.blocked:
                 gr.Warning(wording.sentence("gate.blocked", language))
                 return shown, table, found, gr.skip(), gr.Button(interactive=False)
@@ -168,26 +173,17 @@ def build(services: Services) -> NewRun:
             gr.Info(wording.sentence("train.queued" if waits else "train.started", language, run=run.name))
             return shown, table, found, run.name, gr.Button(interactive=True)
 
-    def filled(preset_name: str) -> list[Any]:
-        recipe = Recipe.read(preset_name)
-        return [recipe_form.value_of(recipe, name) for name in NAMES]
+    def preset_filled(preset_name: str) -> list[Any]:
+        return filled(Recipe.read(preset_name))[1:]
 
     def loaded(path: str, request: gr.Request) -> list[Any]:
         with shown_to_user(language_of(request)):
-            recipe = Recipe.read(path)
-            return [recipe_form.value_of(recipe, name) for name in NAMES]
-
-    def poured(text: str) -> list[Any]:
-        import yaml
-
-        recipe = Recipe.from_dict(yaml.safe_load(text))
-        return ["recipe", *(recipe_form.value_of(recipe, name) for name in NAMES)]
+            return filled(Recipe.read(path))[1:]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     plan_outputs = [plan_shown, command, start, save, *controls]
-    preset.input(filled, preset, controls, **private)
+    preset.input(preset_filled, preset, controls, **private)
     load.upload(loaded, load, controls, **private)
-    fill.change(poured, fill, [kind, *controls], **private)
     kind.change(lambda kind: gr.Column(visible=kind == "upload"), kind, upload, **private)
     file.upload(looked, chosen, [gate_shown, dropped, measured, start], **private)
     look.click(looked, chosen, [gate_shown, dropped, measured, start], api_visibility="private")
@@ -197,7 +193,6 @@ def build(services: Services) -> NewRun:
         [measured, *chosen],
         plan_outputs,
         trigger_mode="always_last",
-        queue=True,
         concurrency_limit=4,
         **private,
     )
@@ -209,7 +204,7 @@ def build(services: Services) -> NewRun:
     )
     page = gr.context.Context.root_block
     page.load(planned, [measured, *chosen], plan_outputs, **private)
-    return NewRun(fields, preset, start, started, fill)
+    return NewRun([kind, *controls], started)
 
 
 def start_run(services: Services, preset: str, settings: dict[str, Any]) -> runs.Run:
@@ -219,7 +214,7 @@ def start_run(services: Services, preset: str, settings: dict[str, Any]) -> runs
 
 def keep_upload(home: Path, path: Path) -> Path:
     """Copy an upload out of Gradio's cache, for a run may outlive it."""
-    uploads = home / "uploads"
+    uploads = home / jobs.UPLOADS
     uploads.mkdir(parents=True, exist_ok=True)
     kept = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=uploads)) / path.name
     shutil.copyfile(path, kept)
@@ -233,7 +228,7 @@ def _signature(recipe: Recipe) -> str:
     return repr((recipe.data, recipe.base.model, counted, t.num_train_epochs, t.warmup_steps))
 
 
-def _examine(recipe: Recipe, language: str) -> tuple[str, Any, Measured, gate.Gate]:
+def _examine(recipe: Recipe, language: str) -> tuple[str, Any, Measured]:
     with tempfile.TemporaryDirectory(prefix="shohomormi-gate-") as folder:
         seen = gate.examine(recipe, Path(folder))
     found = Measured(
@@ -244,25 +239,12 @@ def _examine(recipe: Recipe, language: str) -> tuple[str, Any, Measured, gate.Ga
         path = Path(tempfile.mkdtemp()) / "dropped.csv"
         gate.write_dropped_csv(seen.report, path)
         table = gr.File(value=str(path), visible=True)
-    return gate_html(seen, language), table, found, seen
+    return gate_html(seen, language), table, found
 
 
-def _yaml_file(recipe: Recipe) -> Path:
-    path = Path(tempfile.mkdtemp()) / f"{recipe.name}.yaml"
-    path.write_text(recipe.to_yaml(), encoding="utf-8")
-    return path
-
-
-def plan_html(services: Services, recipe: Recipe, found: Measured, language: str) -> str:
-    """What the run will be: updates, time, memory, and what does not fit."""
-
-    def say(key: str, **facts: object) -> str:
-        return html.escape(wording.sentence(key, language, **facts))
-
-    if not found.rows:
-        return f'<div class="run-card plan" lang="{language}"><div class="facts">{say("plan.after_gate")}</div></div>'
+def _estimate(services: Services, recipe: Recipe, found: Measured) -> plan.Plan:
     base = recipe.base.model
-    estimate = plan.estimate(
+    return plan.estimate(
         recipe,
         plan.machine(services.home),
         plan.shape(base),
@@ -271,32 +253,9 @@ def plan_html(services: Services, recipe: Recipe, found: Measured, language: str
         longest=found.longest,
         past=plan.past_runs(services.home, base),
     )
-    facts = [say("plan.steps", steps=estimate.steps, epochs=f"{estimate.epochs:.2g}")]
-    if estimate.seconds_high:
-        low, high = (spoken_time(seconds, language) for seconds in (estimate.seconds_low, estimate.seconds_high))
-        facts.append(say("plan.time", low=low, high=high) if low != high else say("plan.about", time=low))
-    if estimate.peak_gb:
-        facts.append(say("plan.memory", gb=f"{estimate.peak_gb:.1f}"))
-    advice = "".join(
-        f'<li class="{"error" if estimate.fits is False else "warning"}">'
-        f"{html.escape(wording.told(one.key, one.facts, one.message, language))}</li>"
-        for one in estimate.advice
-    )
-    told = "".join(f"<span>{fact}</span>" for fact in facts)
-    return (
-        f'<div class="run-card plan" lang="{language}"><div class="state">{say("plan.title")}</div>'
-        f'<div class="facts">{told}</div>{f"<ul class=findings>{advice}</ul>" if advice else ""}</div>'
-    )
 
 
-def problems_html(error: FinetuneError, language: str) -> str:
-    """Every problem of the form, where the plan would stand."""
-    lines = "".join(
-        f'<li class="error">{html.escape(line)}</li>' for line in wording.error(error, language).split("\n")
-    )
-    return f'<div class="run-card plan" lang="{language}"><ul class="findings" role="alert">{lines}</ul></div>'
-
-
-def note_html(text: str, language: str) -> str:
-    """One sentence where the plan would stand."""
-    return f'<div class="run-card plan" lang="{language}"><div class="facts">{html.escape(text)}</div></div>'
+def _yaml_file(recipe: Recipe) -> Path:
+    path = Path(tempfile.mkdtemp()) / f"{recipe.name}.yaml"
+    path.write_text(recipe.to_yaml(), encoding="utf-8")
+    return path

@@ -25,8 +25,6 @@ from ui.services import Services
 from ui.train.run_card import alerts_html, card_html, empty_html, samples_html
 
 REFRESH_SECONDS = 2
-LAST = "last"
-"""The choice to go on from the newest checkpoint."""
 
 
 @dataclass
@@ -173,6 +171,10 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     def go_on(run: Run, step: str | None) -> None:
         jobs.resume(run, int(step) if step else None)
 
+    def remove(run: Run) -> None:
+        jobs.delete(run)
+        services.drop(run)
+
     def zipped(name: str, request: gr.Request) -> Any:
         with shown_to_user(language_of(request)):
             run = runs.find(services.home, name or "")
@@ -197,7 +199,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     stop.click(act(jobs.stop), inputs, panel, **private)
     cancel.click(act(jobs.cancel), inputs, panel, **private)
     resume.click(act(go_on), [*inputs, checkpoint], panel, **private)
-    delete.click(act(jobs.delete), inputs, panel, **private)
+    delete.click(act(remove), inputs, panel, **private)
     make.click(zipped, chosen, parcel, api_visibility="private")
     table.click(tabled, [chosen, others], parcel, api_visibility="private")
     push.click(pushed, [chosen, hub, token], None, api_visibility="private")

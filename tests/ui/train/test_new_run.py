@@ -8,7 +8,7 @@ from finetune.errors import RecipeError
 from finetune.recipe import Recipe
 from finetune.training import jobs
 from ui import wording
-from ui.train import new_run
+from ui.train import new_run, plan_view
 
 
 def test_an_upload_is_copied_out_of_gradios_cache_under_its_own_name(services, tmp_path):
@@ -63,7 +63,7 @@ def small(tmp_path, **settings):
 
 
 def test_a_look_at_the_data_shows_counts_samples_and_what_should_be_known(tmp_path):
-    shown, _, found, _ = new_run._examine(small(tmp_path), "bn")
+    shown, _, found = new_run._examine(small(tmp_path), "bn")
     assert "৬০ সারির ৬০টি নেওয়া হয়েছে" in shown
     assert "<mark>" in shown and "<details>" in shown
     assert (found.rows, found.blocked) == (48, False)
@@ -71,7 +71,7 @@ def test_a_look_at_the_data_shows_counts_samples_and_what_should_be_known(tmp_pa
 
 
 def test_what_would_waste_the_run_blocks_it_and_says_why(tmp_path):
-    shown, _, found, _ = new_run._examine(small(tmp_path, **{"training.max_length": 16}), "bn")
+    shown, _, found = new_run._examine(small(tmp_path, **{"training.max_length": 16}), "bn")
     assert found.blocked
     assert wording.sentence("gate.blocked", "bn") in shown
     assert "max_length" in shown
@@ -88,7 +88,7 @@ def test_dropped_rows_come_as_a_file_only_where_there_are_any(tmp_path):
     assert new_run._examine(small(tmp_path), "bn")[1].visible is False
     with (tmp_path / "more.csv").open("w", encoding="utf-8") as file:
         file.write(SMALL + "only latin letters here,only latin letters there\n")
-    _, table, _, _ = new_run._examine(small(tmp_path).with_settings({"data.source": str(tmp_path / "more.csv")}), "bn")
+    _, table, _ = new_run._examine(small(tmp_path).with_settings({"data.source": str(tmp_path / "more.csv")}), "bn")
     assert table.visible
     with open(table.value["path"], encoding="utf-8-sig") as file:
         assert file.read().split() == ["row,reason", "61,not_bengali"]
@@ -97,6 +97,6 @@ def test_dropped_rows_come_as_a_file_only_where_there_are_any(tmp_path):
 def test_all_problems_of_a_form_stand_where_the_plan_would_stand():
     with pytest.raises(RecipeError) as caught:
         Recipe.read("demo").with_settings({"training.learning_rate": -1, "adapter.r": 0})
-    shown = html.unescape(new_run.problems_html(caught.value, "bn"))
+    shown = html.unescape(plan_view.problems_html(caught.value, "bn"))
     assert shown.count("<li") == 2
     assert "শেখার হার: -১ চলবে না" in shown
