@@ -1,8 +1,10 @@
 """Read the environment, build the services, launch the page: nothing else.
 
-SHOHOMORMI_HOME       where runs and uploads live, ./workspace by default
-GRADIO_SERVER_NAME    address to listen on, 127.0.0.1 by default (Spaces set their own)
-GRADIO_SERVER_PORT    port, the first free one from 7860 by default
+SHOHOMORMI_HOME             where runs, pairs, votes and uploads live, ./workspace by default
+SHOHOMORMI_ADMIN_PASSWORD   where it is set, only who knows it can train, make pairs and read the verdict
+SHOHOMORMI_BACKEND_URL      an OpenAI-compatible server that chat and compare use; _MODEL and _KEY go with it
+GRADIO_SERVER_NAME          address to listen on, 127.0.0.1 by default (Spaces set their own)
+GRADIO_SERVER_PORT          port, the first free one from 7860 by default
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from ui import layout, services
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-shared = services.build(Path(os.environ.get("SHOHOMORMI_HOME", "workspace")).resolve())
+shared = services.build(
+    Path(os.environ.get("SHOHOMORMI_HOME", "workspace")).resolve(), os.environ.get("SHOHOMORMI_ADMIN_PASSWORD", "")
+)
 demo = layout.build(shared)
 
 if __name__ == "__main__":

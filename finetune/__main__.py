@@ -1,81 +1,37 @@
 """The command line: `python -m finetune COMMAND`.
 
-Each command is a few lines over the module that does the work. With --json, standard output holds
-that JSON and nothing else. What a person can mend ends with exit code 2 and one clear line.
+Each command is a few lines over the module that does the work; `terminal.py` says how they speak, and the commands
+of the blind review stand in `review/commands.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from finetune.errors import FinetuneError, Problem, RecipeError
 from finetune.recipe import Recipe, presets
+from finetune.review import commands as review
+from finetune.terminal import Json, home, only_json, show, tell, told_to_user, usage
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Fine-tune, compare and talk."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+app.add_typer(review.app)
+
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.setting=value, may be repeated.")]
-
-
-def home() -> Path:
-    """Where runs, votes and uploads live: $SHOHOMORMI_HOME, by default ./workspace."""
-    return Path(os.environ.get("SHOHOMORMI_HOME", "workspace")).resolve()
-
-
-@contextlib.contextmanager
-def told_to_user() -> Iterator[None]:
-    """Turns what a person can mend into one line on standard error and exit code 2."""
-    try:
-        yield
-    except FinetuneError as error:
-        _tell(str(error).replace("\n", "; "))
-        raise typer.Exit(2) from error
-    except OSError as error:  # a file where a folder belongs, a full disk, a folder of somebody else's
-        what = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
-        _tell(f"{what}. Check the path, its permissions and the free disk space.")
-        raise typer.Exit(2) from error
-
-
-def _tell(text: str) -> None:
-    print(f"error: {text}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def only_json(wanted: bool) -> Iterator[None]:
-    """While it lasts, everything that libraries print goes to standard error."""
-    if not wanted:
-        yield
-        return
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
-
-
-def show(result: Any, as_json: bool, lines: list[str]) -> None:
-    """The result as JSON, or as lines for people."""
-    print(json.dumps(result, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
 def as_settings(pairs: list[str] | None) -> dict[str, str]:
     """`["training.max_steps=30"]` as a dictionary; RecipeError where the equals sign is missing."""
     wrong = [pair for pair in pairs or [] if "=" not in pair]
     if wrong:
-        raise _usage("--set", f"write section.setting=value; found {', '.join(wrong)}.")
+        raise usage("--set", f"write section.setting=value; found {', '.join(wrong)}.")
     return dict(pair.split("=", 1) for pair in pairs or [])
-
-
-def _usage(option: str, text: str) -> RecipeError:
-    """What is wrong with a command's own options."""
-    return RecipeError({option: Problem(text, "")})
 
 
 @app.command()
@@ -121,10 +77,10 @@ def train(
     environment = dict(os.environ)  # before training sets what its own libraries need
     with told_to_user():
         if checkpoint is not None and not resume:
-            raise _usage("--checkpoint", "says where to go on; add --resume.")
+            raise usage("--checkpoint", "says where to go on; add --resume.")
         if resume:
             if run_dir is None:
-                raise _usage("--resume", "say which run to go on with: --run-dir FOLDER.")
+                raise usage("--resume", "say which run to go on with: --run-dir FOLDER.")
             run = queue.take_again(run_dir)
         else:
             chosen = Recipe.read(recipe).with_settings(as_settings(settings))
@@ -161,11 +117,11 @@ def generate(
 
     with told_to_user(), only_json(as_json):
         if sum(x is not None for x in (demo, run, adapter)) != 1 or demo not in (None, "demo"):
-            raise _usage("generate", "choose one of --run FOLDER, --adapter FOLDER or the word demo.")
+            raise usage("generate", "choose one of --run FOLDER, --adapter FOLDER or the word demo.")
         if side not in ("base", "tuned", "both"):
-            raise _usage("--side", f"{side!r} is not known; choose base, tuned or both.")
+            raise usage("--side", f"{side!r} is not known; choose base, tuned or both.")
         if not prompt.strip():
-            raise _usage("--prompt", "is empty; write what the person says.")
+            raise usage("--prompt", "is empty; write what the person says.")
         recipe = runs.at(run).recipe() if run else Recipe()
         chosen = {f"generation.{k.removeprefix('generation.')}": v for k, v in as_settings(settings).items()}
         if seed is not None:
@@ -198,9 +154,9 @@ def export(
 
     with told_to_user(), only_json(as_json):
         if to not in exports.FORMATS:
-            raise _usage("--to", f"{to!r} is not known; choose one of {', '.join(exports.FORMATS)}.")
+            raise usage("--to", f"{to!r} is not known; choose one of {', '.join(exports.FORMATS)}.")
         if to == "hub" and not repo_id:
-            raise _usage("--repo-id", "is missing; say where to: --repo-id OWNER/NAME.")
+            raise usage("--repo-id", "is missing; say where to: --repo-id OWNER/NAME.")
         chosen = runs.at(run)
         written_as = quantisation or exports.QUANTISATIONS[0]
         if to == "zip":
@@ -231,9 +187,9 @@ def screen(
 
     with told_to_user():
         if (text is None) == (file is None):
-            raise _usage("screen", "give one text, or --file FILE.")
+            raise usage("screen", "give one text, or --file FILE.")
         if file is not None and not file.is_file():
-            raise _usage("--file", f"there is no file {file}.")
+            raise usage("--file", f"there is no file {file}.")
         lines = [text] if text is not None else _lines(file)
         result = [{"line": line, "tier": safety.screen(line)} for line in lines]
     show(result, as_json, [f"{entry['tier']}\t{entry['line']}" for entry in result])
@@ -245,7 +201,7 @@ def _lines(file: Path) -> list[str]:
         with file.open(encoding="utf-8") as opened:
             return [line.removesuffix("\n") for line in opened]
     except UnicodeDecodeError as error:
-        raise _usage("--file", f"{file} is not UTF-8 text. Save it as UTF-8.") from error
+        raise usage("--file", f"{file} is not UTF-8 text. Save it as UTF-8.") from error
 
 
 @app.command()
@@ -259,7 +215,7 @@ def bench(
 
     with told_to_user(), only_json(as_json):
         if what not in benches.BENCHES:
-            raise _usage("bench", f"{what!r} is not known; choose one of {', '.join(benches.BENCHES)}.")
+            raise usage("bench", f"{what!r} is not known; choose one of {', '.join(benches.BENCHES)}.")
         result = benches.BENCHES[what](repeats)
     show(result, as_json, [f"{k}: {v:.2f}" if isinstance(v, float) else f"{k}: {v}" for k, v in result.items()])
 
@@ -284,7 +240,7 @@ def main() -> None:
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except typer.TyperException as error:
-        _tell(" ".join(error.format_message().split()) + " (--help shows how it is written)")
+        tell(" ".join(error.format_message().split()) + " (--help shows how it is written)")
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)  # as shells do

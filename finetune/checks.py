@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from finetune.errors import Problem
+
+DPO_FILE, KTO_FILE = "dpo.jsonl", "kto.jsonl"
+"""How `review/preferences.py` calls what it makes of votes; a file of another name is known when it is read."""
 
 
 def section(name: str, kind: type, raw: Any, problems: dict[str, Problem]) -> Any:
@@ -76,6 +80,22 @@ def contradictions(training: Any, problems: dict[str, Problem]) -> None:
             " early_stopping_patience to 0."
         )
         problems["training.early_stopping_patience"] = Problem(text, "recipe.early_stopping")
+
+
+def mismatch(training: Any, data: Any, problems: dict[str, Problem]) -> None:
+    """Adds that `data.source` cannot be what `training.objective` learns from, as far as its name tells."""
+    if "training.objective" in problems or "data.source" in problems:
+        return
+    name = Path(data.source).name
+    if training.objective == "dpo" and (name == KTO_FILE or Path(name).suffix.lower() != ".jsonl"):
+        text = (
+            f"dpo learns from a preference file such as {DPO_FILE}, which the Compare tab and `python -m finetune"
+            " preferences` make of votes; choose one, or set training.objective to sft."
+        )
+        problems["data.source"] = Problem(text, "recipe.no_preferences", file=name)
+    elif training.objective == "sft" and name in (DPO_FILE, KTO_FILE):
+        text = f"{name} holds preferences, not questions and answers; set it to dpo ({DPO_FILE}), or choose other data."
+        problems["training.objective"] = Problem(text, "recipe.preferences", file=name)
 
 
 def _as_kind(value: Any, kind: Any, metadata: Any) -> Any:

@@ -6,6 +6,8 @@ FinetuneError                 anything the person who uses the tool can mend
   ModelError                  a base or an adapter cannot be loaded
   RunError                    a training run cannot be started, stopped, resumed or read
   BackendError                a reply cannot be generated
+  ReviewError                 a blind review cannot be made, or cannot go on
+  AccessError                 something that only the maker may do
 
 This module knows no language but English: `key` and `facts` let an interface say the same
 thing in another one. It does not know where or how errors are shown.
@@ -61,3 +63,11 @@ class RunError(FinetuneError):
 
 class BackendError(FinetuneError):
     """A reply cannot be generated."""
+
+
+class ReviewError(FinetuneError):
+    """A blind review cannot be made, or cannot go on."""
+
+
+class AccessError(FinetuneError):
+    """Something that only the maker may do."""

@@ -1,7 +1,7 @@
 """A recipe: everything that determines a training run, as frozen dataclasses, in and out of YAML.
 
 Field names are those of PEFT's LoraConfig, transformers' TrainingArguments and GenerationConfig and
-TRL's SFTConfig wherever such a field exists. Every default of the project stands here and nowhere
+TRL's SFTConfig and DPOConfig wherever such a field exists. Every default of the project stands here and nowhere
 else; command line, page and documents read it from here. `Recipe.problems` reports everything that
 cannot work at once. This module does not load data or models, and knows no secrets: tokens and
 keys live in the environment only.
@@ -67,7 +67,9 @@ class Base:
 class Data:
     """Where the examples come from, how they are cleaned, split and written as prompts."""
 
-    source: str = option("assets/demo/corpus.csv", "CSV, JSONL or Parquet file, or a data set id on the Hub.")
+    source: str = option(
+        "assets/demo/corpus.csv", "CSV, JSONL or Parquet file, or a data set id on the Hub; for dpo a dpo.jsonl."
+    )
     question: str = option("Questions", "Column with what the person writes.")
     answer: str = option("Answers", "Column with the reply to learn.")
     topic: str = option("Topics", "Column with the topic or emotion; may be missing.")
@@ -98,12 +100,21 @@ class Adapter:
         "Which projections get an adapter.",
         choices=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
     )
+    start_from: str = option(
+        "", "The adapter to go on from: demo, a run's name (or NAME/checkpoint-50), or a folder; empty begins afresh."
+    )
 
 
 @dataclass(frozen=True)
 class Training:
-    """The trainer's settings (names as in transformers.TrainingArguments and trl.SFTConfig)."""
+    """The trainer's settings (names as in transformers.TrainingArguments, trl.SFTConfig and trl.DPOConfig)."""
 
+    objective: str = option(
+        "sft", "What is learnt: sft the replies, dpo which of two replies people prefer.", choices=("sft", "dpo")
+    )
+    beta: float = option(
+        0.1, "How closely dpo keeps to where it starts from; sft has no use for it.", low=0.001, high=100
+    )
     max_length: int = option(2020, "Longest example in tokens; longer ones are cut.", low=16, high=131072)
     per_device_train_batch_size: int = option(2, "Examples per forward pass.", low=1, high=1024)
     per_device_eval_batch_size: int = option(4, "Examples per forward pass while evaluating.", low=1, high=1024)
@@ -230,6 +241,7 @@ class Recipe:
         for name, section in SECTIONS.items():
             built[name] = checks.section(name, section, raw.get(name), problems)
         checks.contradictions(built["training"], problems)
+        checks.mismatch(built["training"], built["data"], problems)
         if problems:
             raise RecipeError(problems)
         return Recipe(name=str(raw.get("name", "recipe")), **built)

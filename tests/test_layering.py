@@ -12,7 +12,7 @@ import pytest
 
 from finetune.recipe import ROOT
 
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "unsloth", "wandb")
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "unsloth", "wandb", "trackio", "scipy")
 
 PROGRAM = """
 import importlib, json, pkgutil, sys

@@ -115,14 +115,15 @@ def fields_in_source(library, file, name):
 
 def test_every_adapter_setting_is_a_field_of_pefts_lora_config():
     known = fields_in_source("peft", "tuners/lora/config.py", "LoraConfig")
-    assert {field.name for field in fields(recipes.Adapter)} <= known
+    assert {field.name for field in fields(recipes.Adapter)} - known == {"start_from"}, "an adapter, no setting of one"
 
 
-def test_every_training_setting_but_two_of_our_own_is_a_field_of_the_trainers():
+def test_every_training_setting_but_three_of_our_own_is_a_field_of_the_trainers():
     known = fields_in_source("transformers", "training_args.py", "TrainingArguments")
     known |= fields_in_source("trl", "trainer/sft_config.py", "SFTConfig")
+    known |= fields_in_source("trl", "trainer/dpo_config.py", "DPOConfig")
     known |= {"early_stopping_patience"}  # of transformers' EarlyStoppingCallback, which tests/training walks through
-    assert {field.name for field in fields(recipes.Training)} - known == {"eval_rows", "sample_prompts"}
+    assert {field.name for field in fields(recipes.Training)} - known == {"eval_rows", "objective", "sample_prompts"}
 
 
 def test_no_field_could_hold_a_secret():
@@ -308,6 +309,36 @@ def test_early_stopping_without_the_best_checkpoint_is_refused():
         Recipe.from_dict({"training": {**wanted, "load_best_model_at_end": True}}).training.early_stopping_patience == 2
     )
     assert default("training.early_stopping_patience") == 0, "the reference run does not stop early"
+
+
+@pytest.mark.parametrize("source", ["corpus.csv", "kto.jsonl", "owner/name", "a folder/kto.jsonl", "dpo.csv"])
+def test_dpo_needs_a_preference_file_and_says_so_beside_the_source(source):
+    found = problems_of({"data": {"source": source}, "training": {"objective": "dpo", "max_steps": 0}})
+    assert set(found) == {"data.source", "training.max_steps"}, "and all else that cannot work"
+    assert found["data.source"].key == "recipe.no_preferences"
+    assert "`python -m finetune preferences`" in found["data.source"]
+
+
+@pytest.mark.parametrize("source", ["dpo.jsonl", "/tmp/x/kto.jsonl"])
+def test_sft_on_a_preference_file_is_refused_beside_the_objective(source):
+    (problem,) = problems_of({"data": {"source": source}}).values()
+    assert problem.key == "recipe.preferences" and problem.facts == {"file": source.split("/")[-1]}
+
+
+@pytest.mark.parametrize("source", ["dpo.jsonl", "votes of May.JSONL"])
+def test_dpo_takes_a_preference_file_of_any_name(source):
+    assert Recipe.from_dict({"data": {"source": source}, "training": {"objective": "dpo"}}).data.source == source
+
+
+def test_a_source_or_an_objective_that_is_unsound_itself_contradicts_nothing():
+    assert set(problems_of({"data": {"source": "a.csv"}, "training": {"objective": "ppo"}})) == {"training.objective"}
+    assert set(problems_of({"data": {"source": None}, "training": {"objective": "dpo"}})) == {"data.source"}
+
+
+@pytest.mark.parametrize(("beta", "works"), [(0, False), (-0.1, False), (0.001, True), (0.1, True), (100, True)])
+def test_beta_is_a_positive_number(beta, works):
+    raw = {"training": {"beta": beta}}
+    assert Recipe.from_dict(raw).training.beta == beta if works else list(problems_of(raw)) == ["training.beta"]
 
 
 def test_no_updates_at_all_are_refused():

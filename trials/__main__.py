@@ -20,13 +20,15 @@ from typing import Annotated, Any
 import typer
 
 from finetune.recipe import ROOT
-from trials import kills, refresh
+from trials import coverage, kills, refresh, votes
 
 RESULTS = Path(__file__).parent / "results"
 
 TRIALS: dict[str, tuple[Callable[[Path, int, int], dict[str, Any]], int]] = {
     "kills": (kills.trial, 20),
     "refresh": (refresh.trial, 100_000),
+    "coverage": (coverage.trial, 5_000),
+    "votes": (votes.trial, 10_000),
 }
 """Each trial with its full size. It gets a folder of its own, a size and a seed; it returns `passed`, `claim`, figures,
 and under `rows` one dictionary for each thing tried."""

@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
-from ui import endpoints, theme
+from ui import endpoints, maker, theme, train_tab
 from ui.chat_tab import build_chat_tab
+from ui.compare import review_panel, verdict_view
 from ui.compare_tab import build_compare_tab
 from ui.layout_parts import I18N, label
-from ui.services import Services
+from ui.services import PATH, Services
+from ui.train import new_run
 from ui.train_tab import build_train_tab
+
+DAY = (86_400, 86_400)
+"""Seconds: once a day, files that went to or from a browser are deleted from Gradio's cache when they are a day old."""
 
 
 def build(services: Services) -> gr.Blocks:
     """Every widget and every handler of the app."""
-    with gr.Blocks(title="সহমর্মী · Shohomormi", analytics_enabled=False, fill_width=True) as page:
-        with gr.Row(elem_id="top"):
-            gr.Markdown(label("brand"), elem_classes="brand", container=False)
-            language = gr.Button(label("language"), size="sm", elem_id="language")
-        with gr.Tabs():
+    with gr.Blocks(title="সহমর্মী · Shohomormi", analytics_enabled=False, fill_width=True, delete_cache=DAY) as page:
+        _top()
+        maker.build(services, page)
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(label("tab.train"), id="train"):
-                build_train_tab(services, page)
+                training = build_train_tab(services, page)
             with gr.Tab(label("tab.compare"), id="compare") as compare:
-                build_compare_tab(services, compare)
+                verdict = build_compare_tab(services, compare, page)
             with gr.Tab(label("tab.chat"), id="chat") as chat:
                 build_chat_tab(services, chat, page)
+        _lead_to_training(services, verdict, training, tabs)
         endpoints.add(services)
-        language.click(None, None, None, js=theme.SWITCH_LANGUAGE, api_visibility="private")
+    with page.route("যাচাই", f"/{PATH}", show_in_navbar=False):
+        _top()
+        review_panel.build(services, page)
     return page
+
+
+def _top() -> None:
+    """The name, and the button that changes the language."""
+    with gr.Row(elem_id="top"):
+        gr.Markdown(label("brand"), elem_classes="brand", container=False)
+        language = gr.Button(label("language"), size="sm", elem_id="language")
+    language.click(None, None, None, js=theme.SWITCH_LANGUAGE, api_visibility="private")
+
+
+def _lead_to_training(
+    services: Services, verdict: verdict_view.VerdictView, training: train_tab.TrainTab, tabs: gr.Tabs
+) -> None:
+    """Let the verdict fill the form of a new run with what the votes taught, and open that page."""
+
+    def taken(set_id: str, request: gr.Request) -> list[Any]:
+        with maker.for_maker(services, request):
+            recipe = verdict_view.recipe(services, set_id)
+            return [*new_run.filled(recipe), gr.Tabs(selected=train_tab.NEW), gr.Tabs(selected="train")]
+
+    outputs = [*training.form, training.pages, tabs]
+    verdict.train.click(taken, verdict.chosen, outputs, api_visibility="private", show_progress="hidden")
 
 
 def launch_settings() -> dict:

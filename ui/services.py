@@ -6,7 +6,11 @@ their folders, conversations in the browser. No widgets here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import secrets
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -14,9 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from finetune import models
-from finetune.errors import FinetuneError
+from finetune.errors import FinetuneError, ReviewError
+from finetune.inference import remote
 from finetune.inference.backends import Backend, LocalBackend
 from finetune.recipe import Generation, Recipe
+from finetune.review import pair_sets
+from finetune.review.contestants import Contestant
+from finetune.review.reviewing import Reviewing
 from finetune.training import curves, metrics, queue, runs
 from finetune.training.curves import Reader
 from finetune.training.history import History
@@ -24,10 +32,30 @@ from finetune.training.history import History
 DEMO = "demo"
 """How the adapter that ships with the project is called in choices and in the API."""
 
+PATH = "review"
+"""Where reviewers find the blind review by itself: `/review`, or `/review?set=NAME` for one set."""
+
 QUEUE_SECONDS = 2.0
 """Between two looks at the queue, so that it moves on also where nobody has the page open."""
 
 log = logging.getLogger("shohomormi")
+
+
+@dataclass
+class Writing:
+    """A set of pairs on its way, written by a thread of the app's; `error` is why it ended before its time."""
+
+    set_id: str
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    over: bool = False
+    error: FinetuneError | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def report(self, done: int, total: int, seconds: float) -> None:
+        """Take note of how far it is."""
+        self.done, self.total, self.seconds = done, total, seconds
 
 
 @dataclass
@@ -44,6 +72,18 @@ class Services:
     logs: dict[Path, tuple[list[dict[str, Any]], int]] = field(default_factory=dict)
     """The same as lines, with the byte to read on from."""
     reading: threading.Lock = field(default_factory=threading.Lock)
+    password: str = field(default="", repr=False)
+    """The maker's; empty where everybody who reaches the page is the maker (see `maker.py`)."""
+    makers: set[str] = field(default_factory=set)
+    """Browser sessions that have entered it."""
+    writing: Writing | None = None
+    """The set of pairs that is being written, or the last one that was."""
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.secret = kept_secret(self.home)
+        """Locks what browsers keep for this home: who a reviewer is."""
+        self.reviewing = Reviewing(self.home, self.secret)
 
     def warm_up(self) -> None:
         """Make the base resident in the background, so that the first message does not wait for it."""
@@ -63,9 +103,34 @@ class Services:
         while True:
             try:
                 queue.advance(self.home)
-            except (OSError, FinetuneError):  # a full disk, say: it is tried again, and the runs wait meanwhile
+            except Exception:  # a full disk, say; whatever it is, the runs wait meanwhile, and it is tried again
                 log.exception("The queue of runs cannot move on.")
             time.sleep(QUEUE_SECONDS)
+
+    def write_pairs(self, order: pair_sets.Order) -> None:
+        """Begin to write a set of pairs in the background; ReviewError while another one is being written."""
+        with self.reading:
+            if self.writing is not None and not self.writing.over:
+                raise ReviewError(
+                    "A set is being written. Start the next one when it is done, or stop it first.", key="pairs.busy"
+                )
+            self.writing = Writing(order.set_id, total=len(order.prompts.prompts))
+        threading.Thread(target=self._write, args=(order, self.writing), name="pairs", daemon=True).start()
+
+    def _write(self, order: pair_sets.Order, writing: Writing) -> None:
+        try:
+            backends = (self._backend_of(order.base), self._backend_of(order.tuned))
+            pair_sets.generate(self.home, order, backends, writing.stop, writing.report)
+        except FinetuneError as error:
+            writing.error = error
+        except Exception as error:
+            log.exception("A set of pairs could not be written: %s", type(error).__name__)
+            writing.error = ReviewError("Something went wrong inside. The log has the details.", key="busy")
+        finally:
+            writing.over = True
+
+    def _backend_of(self, one: Contestant) -> Backend:
+        return remote.RemoteBackend(one.url, one.model) if one.remote else self.backend
 
     def stop_event(self, key: str) -> threading.Event:
         """A fresh stop event for a reply that begins; an earlier reply of the same place ends."""
@@ -128,7 +193,20 @@ class Services:
         return runs.all_runs(self.home)
 
 
-def build(home: Path) -> Services:
+def build(home: Path, password: str = "") -> Services:
     """The services of an app that works in this folder."""
-    home.mkdir(parents=True, exist_ok=True)
-    return Services(home, LocalBackend(str(models.DEMO_BASE)))
+    backend = remote.from_environment() or LocalBackend(str(models.DEMO_BASE))
+    return Services(home, backend, password=password)
+
+
+def kept_secret(home: Path) -> str:
+    """The home's own secret, made once, whole from its first moment, and readable by nobody else."""
+    file = home / "secret.key"
+    if not file.is_file():
+        descriptor, made = tempfile.mkstemp(dir=home)  # mode 600
+        with os.fdopen(descriptor, "w") as new:
+            new.write(secrets.token_urlsafe(24))
+        with contextlib.suppress(FileExistsError):  # another process was faster: its secret holds
+            os.link(made, file)
+        os.unlink(made)
+    return file.read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ FONTS = (
 )
 
 STYLE = ROOT / "assets" / "style.css"
-PLOTS = ROOT / "assets" / "plots.js"
+SCRIPTS = tuple(ROOT / "assets" / name for name in ("plots.js", "review.js"))
 
 HEAD = """
 <meta name="color-scheme" content="light dark">
@@ -41,7 +41,8 @@ HEAD = """
     var waiting = setInterval(function () {
       var core = performance.getEntriesByType("resource").map(function (entry) { return entry.name; })
         .find(function (name) { return /\\/core-[\\w-]+\\.js$/.test(name); });
-      if (!core || document.querySelectorAll("[role=tab]").length < 3) return;
+      if (!core || !document.querySelector("#language")) return;
+      if (document.querySelector("#tabs") && document.querySelectorAll("[role=tab]").length < 3) return;
       clearInterval(waiting);
       setTimeout(function () {
         import(core).then(function (module) {
@@ -62,7 +63,7 @@ HEAD = """
 </script>
 """
 
-HEAD += f"<script>\n{PLOTS.read_text(encoding='utf-8')}</script>\n"
+HEAD += "".join(f"<script>\n{script.read_text(encoding='utf-8')}</script>\n" for script in SCRIPTS)
 
 SWITCH_LANGUAGE = """() => {
   const language = document.documentElement.lang.startsWith("en") ? "bn" : "en";

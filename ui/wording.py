@@ -8,7 +8,7 @@ message is shown. Bengali figures are written with Bengali digits.
 from __future__ import annotations
 
 from finetune.errors import FinetuneError, Problem, RecipeError
-from ui import wording_recipe, wording_train
+from ui import wording_compare, wording_recipe, wording_train
 from ui.wording_errors import ERRORS_BN
 
 LANGUAGES = ("bn", "en")
@@ -16,13 +16,18 @@ LANGUAGES = ("bn", "en")
 LABELS: dict[str, tuple[str, str]] = {
     "brand": ("# সহমর্মী\nশেখান, পাশাপাশি দেখুন, কথা বলুন", "# Shohomormi\nTrain, compare, talk"),
     "language": ("English", "বাংলা"),
+    "maker.password": ("নির্মাতার পাসওয়ার্ড", "The maker's password"),
+    "maker.password.info": (
+        "শেখানো, জোড়া বানানো আর রায় দেখতে লাগে; আলাপ আর যাচাই সবার জন্য খোলা। লিখে Enter চাপুন।",
+        "Needed to train, to make pairs and to read the verdict; chat and review are open to all. Press Enter.",
+    ),
     "tab.train": ("শেখানো", "Train"),
     "tab.compare": ("তুলনা", "Compare"),
     "tab.chat": ("আলাপ", "Chat"),
     # train
     "train.recipe": ("রেসিপি", "Recipe"),
     "train.recipe.info": (
-        "ডেমো রেসিপি এই কম্পিউটারেই মিনিটখানেকে শেষ হয়।",
+        "ডেমো রেসিপি এই কম্পিউটারেই মিনিটখানেকের মধ্যে শেষ হয়।",
         "The demo recipe takes about a minute on this machine.",
     ),
     "train.data": ("কোন লেখা থেকে শিখবে", "Data to learn from"),
@@ -34,7 +39,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "train.stop": ("থামিয়ে সংরক্ষণ করুন", "Stop and save"),
     "train.resume": ("আবার চালু করুন", "Resume"),
     "train.run": ("কোন রান দেখবেন", "Run to look at"),
-    "train.loss": ("ক্ষতি (loss)", "Loss"),
+    "train.loss": ("লস (loss)", "Loss"),
     "train.log": ("লগের শেষ অংশ", "End of the log"),
     # compare and chat
     "adapter": ("অ্যাডাপ্টার", "Adapter"),
@@ -52,7 +57,7 @@ LABELS: dict[str, tuple[str, str]] = {
         "একই প্রশ্ন, একই বীজ, একই সেটিংস; তফাত শুধু অ্যাডাপ্টারে। দুটোই ৪-বিট মডেল।",
         "Same question, same seed, same settings; only the adapter differs. Both are the 4-bit model.",
     ),
-    "generation": ("লেখার ধরন", "How replies are written"),
+    "generation": ("উত্তর লেখার ধরন", "How replies are written"),
     "examples": ("উদাহরণ", "Examples"),
     "chat.panel": ("আলাপ", "Conversation"),
     "chat.message": ("আপনার কথা", "Your message"),
@@ -70,11 +75,12 @@ LABELS: dict[str, tuple[str, str]] = {
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "error.title": ("একটু থামুন", "One moment"),
+    "maker.admitted": ("ঠিক আছে, এবার সবটাই খোলা।", "Welcome; everything is open now."),
     "care.help": ("কথা বলার নম্বর", "Numbers to call"),
     "care.BD": ("বাংলাদেশ", "Bangladesh"),
     "care.IN": ("ভারত", "India"),
     "care.unverified": (
-        "নম্বরগুলো এখনও ফোন করে যাচাই করা হয়নি; না লাগলে জরুরি নম্বরে ফোন করুন।",
+        "নম্বরগুলো এখনও ফোন করে যাচাই করা হয়নি; কেউ না ধরলে বা লাইন না পেলে জরুরি নম্বরে ফোন করুন।",
         "These numbers have not been verified by a call yet; if one does not answer, call the emergency number.",
     ),
     "chat.crisis.after": (
@@ -98,23 +104,23 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "status.steps": ("ধাপ {step} / {total}", "step {step} of {total}"),
     "status.eta": ("আর প্রায় {time}", "about {time} left"),
     "status.took": ("সময় লেগেছে {time}", "took {time}"),
-    "status.loss": ("যাচাইয়ে ক্ষতি {first} থেকে {last}", "evaluation loss {first} → {last}"),
+    "status.loss": ("যাচাইয়ে লস {first} থেকে {last}", "evaluation loss {first} → {last}"),
     "status.speed": ("সেকেন্ডে {speed} টোকেন", "{speed} tokens/s"),
     "status.rows": ("{kept} সারি নেওয়া হয়েছে, {dropped} বাদ", "{kept} rows kept, {dropped} dropped"),
     "status.seconds": ("{n} সেকেন্ড", "{n} s"),
     "status.minutes": ("{n} মিনিট", "{n} min"),
     "status.hours": ("{n} ঘণ্টা", "{n} h"),
-    "plot.train": ("শেখার সময়", "train"),
+    "plot.train": ("শেখায়", "train"),
     "plot.eval": ("যাচাইয়ে", "evaluation"),
-    "plot.raw": ("মূল মান", "raw"),
+    "plot.raw": ("আসল মান", "raw"),
     "plot.best": ("সবচেয়ে ভালো, ধাপ {step}", "best, step {step}"),
     "plot.step": ("ধাপ", "step"),
     "plot.epoch": ("ইপক", "epoch"),
     "plot.seconds": ("সময় (সেকেন্ড)", "time (s)"),
     "plot.minutes": ("সময় (মিনিট)", "time (min)"),
     "plot.hours": ("সময় (ঘণ্টা)", "time (h)"),
-    "plot.loss": ("ক্ষতি", "loss"),
-    "plot.eval_loss": ("যাচাইয়ে ক্ষতি", "evaluation loss"),
+    "plot.loss": ("লস", "loss"),
+    "plot.eval_loss": ("যাচাইয়ে লস", "evaluation loss"),
     "plot.learning_rate": ("শেখার হার", "learning rate"),
     "plot.grad_norm": ("গ্রেডিয়েন্টের মান", "gradient norm"),
     "plot.tokens_per_second": ("সেকেন্ডে টোকেন", "tokens per second"),
@@ -124,23 +130,23 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "plot.reset": ("পুরোটা দেখুন", "Reset axes"),
     "plot.png": ("PNG ডাউনলোড", "Download as PNG"),
     "alert.not_finite": (
-        "ধাপ {step}-এ ক্ষতির মান আর সংখ্যা নেই (NaN বা অসীম)। থামান, তারপর শেখার হার কমিয়ে আর max_grad_norm ১ বা তার কম দিয়ে নতুন করে শুরু করুন।",
+        "ধাপ {step}-এ লসের মান আর সংখ্যা নেই (NaN বা অসীম)। থামান, তারপর শেখার হার কমিয়ে আর max_grad_norm ১ বা তার কম দিয়ে নতুন করে শুরু করুন।",
         "The loss is no number (NaN or infinite) at step {step}. Stop, and start anew with a lower training.learning_rate and training.max_grad_norm at 1 or less.",
     ),
     "alert.not_finite_once": (
-        "ধাপ {step}-এ ক্ষতির মান সংখ্যা ছিল না (NaN বা অসীম), এখন আবার ঠিক আছে। আবার হলে শেখার হার কমান।",
+        "ধাপ {step}-এ লসের মান সংখ্যা ছিল না (NaN বা অসীম), এখন আবার ঠিক আছে। আবার হলে শেখার হার কমান।",
         "The loss was no number (NaN or infinite) at step {step}, and is one again. If it comes back, lower training.learning_rate.",
     ),
     "alert.loss_rising": (
-        "ধাপ {step}-এর পর থেকে শেখার সময়ের ক্ষতি {percent} % বেড়েছে। বাড়তেই থাকলে থামান, শেখার হার কমিয়ে নতুন করে শুরু করুন।",
+        "ধাপ {step}-এর পর থেকে শেখার সময়ের লস {percent}% বেড়েছে। বাড়তেই থাকলে থামান, শেখার হার কমিয়ে নতুন করে শুরু করুন।",
         "The train loss has risen by {percent} % since step {step}. If it goes on, stop and start anew with a lower training.learning_rate.",
     ),
     "alert.evaluation_rising": (
-        "যাচাইয়ে ক্ষতি পরপর {count} বার বেড়ে {last} হয়েছে; সবচেয়ে কম ছিল {best}, ধাপ {step}-এ। মডেল হয়তো উদাহরণগুলো মুখস্থ করে ফেলছে (overfitting)। কম ধাপই যথেষ্ট, অথবা early_stopping_patience দিলে নিজেই থামবে।",
+        "যাচাইয়ে লস পরপর {count} বার বেড়ে {last} হয়েছে; সবচেয়ে কম ছিল {best}, ধাপ {step}-এ। মডেল হয়তো উদাহরণগুলো মুখস্থ করে ফেলছে (overfitting)। কম ধাপই যথেষ্ট, অথবা early_stopping_patience দিলে নিজেই থামবে।",
         "The evaluation loss has risen {count} times in a row, to {last}; the best was {best} at step {step}. It may be learning the examples by heart (overfitting): fewer steps would do, or let training.early_stopping_patience end it.",
     ),
     "alert.gradient_exploding": (
-        "ধাপ {step} থেকে গ্রেডিয়েন্ট স্বাভাবিকের {times} গুণ পর্যন্ত বড় হচ্ছে। ক্ষতিও বাড়লে থামান, শেখার হার কমিয়ে অথবা max_grad_norm ১ বা তার কম দিয়ে নতুন করে শুরু করুন।",
+        "ধাপ {step} থেকে গ্রেডিয়েন্ট স্বাভাবিকের {times} গুণ পর্যন্ত বড় হচ্ছে। লসও বাড়লে থামান, শেখার হার কমিয়ে অথবা max_grad_norm ১ বা তার কম দিয়ে নতুন করে শুরু করুন।",
         "Since step {step} gradients are up to {times} times as long as usual. If the loss rises as well, stop and start anew with a lower training.learning_rate or training.max_grad_norm at 1 or less.",
     ),
     "alert.disk": (
@@ -152,15 +158,15 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Training failed at step {step}. The run says why and what to do.",
     ),
     "alert.cancelled": (
-        "{total} ধাপের মধ্যে {step} ধাপে শেখানো বাতিল করা হয়েছে, কিছুই রাখা হয়নি।",
-        "Training was cancelled at step {step} of {total}, and nothing was saved.",
+        "{total} ধাপের {step} ধাপে এসে শেখানো বাতিল হয়েছে। অ্যাডাপ্টার রাখা হয়নি; চেকপয়েন্ট থাকলে সেখান থেকে আবার চালাতে পারেন।",
+        "Training was cancelled at step {step} of {total}. No adapter was saved; where there is a checkpoint you can resume from it.",
     ),
     "alert.stopped": (
         "{total} ধাপের মধ্যে {step} ধাপে শেখানো থামানো হয়েছে। আবার চালু করলে শেষ চেকপয়েন্ট থেকে এগোবে।",
         "Training was stopped at step {step} of {total}. Resume goes on from its last checkpoint.",
     ),
     "alert.finished_early": (
-        "যাচাইয়ে ক্ষতি আর কমছিল না, তাই {total} ধাপের মধ্যে {step} ধাপেই শেখানো শেষ হয়েছে। অ্যাডাপ্টার রাখা আছে; পাশাপাশি দেখুন, নয়তো কথা বলুন।",
+        "যাচাইয়ে লস আর কমছিল না, তাই {total} ধাপের মধ্যে {step} ধাপেই শেখানো শেষ হয়েছে। অ্যাডাপ্টার রাখা আছে; পাশাপাশি দেখুন, নয়তো কথা বলুন।",
         "Training ended by itself at step {step} of {total}, for the evaluation loss no longer fell. The adapter is saved; compare it or talk to it.",
     ),
     "alert.finished": (
@@ -184,11 +190,11 @@ EXAMPLES = (
 )
 """Things people might say, in wordings that the demo adapter was not trained on."""
 
-LABELS |= wording_train.LABELS
+LABELS |= wording_train.LABELS | wording_compare.LABELS
 LABELS |= {f"section.{name}": heading for name, heading in wording_recipe.SECTIONS.items()}
 LABELS |= {name: texts[:2] for name, texts in wording_recipe.FIELDS.items()}
 LABELS |= {f"{name}.info": texts[2:] for name, texts in wording_recipe.FIELDS.items()}
-SENTENCES |= wording_train.SENTENCES
+SENTENCES |= wording_train.SENTENCES | wording_compare.SENTENCES
 
 _BENGALI_DIGITS = str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯")
 
@@ -201,7 +207,15 @@ def label(key: str, language: str) -> str:
 def sentence(key: str, language: str, **facts: object) -> str:
     """A sentence in one language with its facts put in; figures in Bengali digits where it is Bengali."""
     text = SENTENCES[key][LANGUAGES.index(language)]
-    return text.format(**{name: digits(value, language) for name, value in facts.items()})
+    return text.format(**{name: _fact(name, value, language) for name, value in facts.items()})
+
+
+NAMES = ("run", "file", "name", "adapter", "set")
+"""Facts that are names: their digits stay as they are, for nobody would find নিজের-ডেটা-০০১ by that name."""
+
+
+def _fact(name: str, value: object, language: str) -> str:
+    return str(value) if name in NAMES else digits(value, language)
 
 
 def digits(value: object, language: str) -> str:
@@ -240,4 +254,4 @@ def problem(one: Problem, language: str) -> str:
 
 
 def _with_facts(template: str, facts: dict) -> str:
-    return template.format(**{name: digits(value, "bn") for name, value in facts.items()})
+    return template.format(**{name: _fact(name, value, "bn") for name, value in facts.items()})

@@ -37,6 +37,9 @@ _LABELS: dict[str, tuple[str, str]] = {
     "adapter.lora_dropout": ("ড্রপআউট (dropout)", "Dropout"),
     "adapter.bias": ("বায়াস (bias)", "Bias"),
     "adapter.target_modules": ("কোন কোন অংশে বসবে", "Target modules"),
+    "adapter.start_from": ("কোন অ্যাডাপ্টার থেকে শুরু", "Adapter to go on from"),
+    "training.objective": ("কী দেখে শিখবে (sft, dpo)", "What it learns from"),
+    "training.beta": ("বিটা (beta)", "Beta"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
     "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
     "training.per_device_eval_batch_size": ("যাচাইয়ের ব্যাচের মাপ", "Evaluation batch size"),
@@ -84,8 +87,8 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "How the model's numbers are held while training; auto picks what suits the machine.",
     ),
     "data.source": (
-        "যা থেকে শিখবে: CSV, JSONL বা Parquet ফাইল, নয়তো Hugging Face-এর কোনো ডেটাসেটের নাম।",
-        "What to learn from: a CSV, JSONL or Parquet file, or a data set id on the Hugging Face Hub.",
+        "যা থেকে শিখবে: CSV, JSONL বা Parquet ফাইল, নয়তো Hugging Face-এর কোনো ডেটাসেটের নাম; dpo হলে dpo.jsonl।",
+        "What to learn from: a CSV, JSONL or Parquet file, or a data set id on the Hugging Face Hub; for dpo a dpo.jsonl.",
     ),
     "data.question": (
         "মানুষের কথা যে কলামে আছে; নামটা ফাইলে যেমন আছে, হুবহু তেমনই লিখুন।",
@@ -151,6 +154,18 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "মডেলের যেসব অংশে অ্যাডাপ্টার বসবে; সবগুলোয় বসলে সবচেয়ে ভালো শেখে, কমালে মেমোরি বাঁচে।",
         "Which projections get an adapter; with all of them it learns best, fewer save memory.",
     ),
+    "adapter.start_from": (
+        "রানের নাম, demo বা কোনো ফোল্ডার দিলে সেই অ্যাডাপ্টারকেই আরও শেখায়; ফাঁকা রাখলে একদম নতুন করে শুরু হয়।",
+        "A run's name, demo, or a folder: that adapter then learns on; left empty, a fresh one begins.",
+    ),
+    "training.objective": (
+        "sft শেখে ভালো উত্তর দেখে, dpo শেখে ভোটের ফাইল (dpo.jsonl) থেকে কোন উত্তর মানুষের বেশি পছন্দ; dpo-তে শেখার হার কম রাখুন।",
+        "sft learns from replies, dpo from votes (dpo.jsonl) which of two replies people prefer; give dpo a lower learning rate.",
+    ),
+    "training.beta": (
+        "শুধু dpo-র জন্য: বাড়ালে শুরুর অ্যাডাপ্টারের কাছাকাছি থাকে, কমালে ভোটের দিকে আরও ঝোঁকে।",
+        "For dpo only: more keeps it close to where it began, less lets it follow the votes further.",
+    ),
     "training.max_length": (
         "উদাহরণ এর চেয়ে লম্বা হলে শেষটা কাটা পড়ে; অনেকগুলো কাটা পড়লে বাড়ান, মেমোরি ফুরোলে কমান।",
         "Longer examples lose their end; raise it if many are cut, lower it if memory runs out.",
@@ -168,7 +183,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Batches per step; more makes learning steadier at the same memory, but each step takes longer.",
     ),
     "training.learning_rate": (
-        "এক ধাপে মডেল কতটা বদলাবে; ক্ষতি লাফালাফি করলে কমান, কমতেই না চাইলে একটু বাড়ান।",
+        "এক ধাপে মডেল কতটা বদলাবে; লস লাফালাফি করলে কমান, কমতেই না চাইলে একটু বাড়ান।",
         "How far a step changes the model; lower it if the loss jumps, raise it a little if the loss hardly falls.",
     ),
     "training.lr_scheduler_type": (
@@ -176,7 +191,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "How the learning rate falls towards the end; cosine nearly always does well.",
     ),
     "training.warmup_steps": (
-        "এত ধাপে শেখার হার আস্তে আস্তে চূড়ায় ওঠে; শুরুতেই ক্ষতি লাফালে বাড়ান, রান ছোট হলে কমান।",
+        "এত ধাপে শেখার হার আস্তে আস্তে চূড়ায় ওঠে; শুরুতেই লস লাফালে বাড়ান, রান ছোট হলে কমান।",
         "Steps until the learning rate peaks; raise it if the loss jumps at the start, lower it for a short run.",
     ),
     "training.weight_decay": (
@@ -184,7 +199,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Keeps the weights small; raise it a little if it learns by heart, else it seldom needs a change.",
     ),
     "training.max_grad_norm": (
-        "গ্রেডিয়েন্ট এর চেয়ে বড় হলে ছেঁটে ছোট করা হয়; ক্ষতি হঠাৎ লাফালে কমান, ০ দিলে ছাঁটা হয় না।",
+        "গ্রেডিয়েন্ট এর চেয়ে বড় হলে ছেঁটে ছোট করা হয়; লস হঠাৎ লাফালে কমান, ০ দিলে ছাঁটা হয় না।",
         "Longer gradients are cut to this; lower it if the loss suddenly jumps, 0 turns it off.",
     ),
     "training.optim": (
@@ -200,11 +215,11 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "How many steps it learns; give few for a quick trial, -1 goes by the epochs.",
     ),
     "training.eval_steps": (
-        "এত ধাপ পরপর না-দেখা উদাহরণে ক্ষতি মাপে; কমালে উন্নতি ঘন ঘন দেখবেন, তবে সময় বেশি লাগবে।",
+        "এত ধাপ পরপর না-দেখা উদাহরণে লস মাপে; কমালে উন্নতি ঘন ঘন দেখবেন, তবে সময় বেশি লাগবে।",
         "How often the loss on unseen examples is measured; fewer steps show more, but take more time.",
     ),
     "training.early_stopping_patience": (
-        "পরপর এতবার যাচাইয়ে ক্ষতি আর না কমলে নিজেই থেমে যায়; ২ বা ৩ দিয়ে দেখুন, ০ মানে বন্ধ।",
+        "পরপর এতবার যাচাইয়ে লস আর না কমলে নিজেই থেমে যায়; ২ বা ৩ দিয়ে দেখুন, ০ মানে বন্ধ।",
         "Ends by itself after so many evaluations without a new best loss; try 2 or 3, 0 turns it off.",
     ),
     "training.eval_rows": (
@@ -220,7 +235,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Beyond these, older checkpoints are deleted; lower it if the disk is nearly full.",
     ),
     "training.load_best_model_at_end": (
-        "যাচাইয়ে ক্ষতি যে চেকপয়েন্টে সবচেয়ে কম, শেষে সেটাই থাকে; বন্ধ করলে শেষ ধাপেরটা থাকে।",
+        "যাচাইয়ে লস যে চেকপয়েন্টে সবচেয়ে কম, শেষে সেটাই থাকে; বন্ধ করলে শেষ ধাপেরটা থাকে।",
         "Ends with the checkpoint of the lowest evaluation loss; turned off, with the last step.",
     ),
     "training.logging_steps": (

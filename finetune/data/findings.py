@@ -24,6 +24,10 @@ MOST_DROPPED = 0.10
 FEW_ROWS = 500
 """Training rows under which LoRA mostly memorises: some thirty updates of 16 rows already show it every one."""
 
+FEW_PREFERENCES = 100
+"""Training pairs of a preference file under which one pass is some twenty updates (4 pairs each): enough to lean the
+voice towards what reviewers liked in these very replies, hardly more."""
+
 LEAST_BENGALI = 0.9
 """Mean share of Bengali letters in replies. A name or an app in Latin letters costs a few hundredths; below nine
 tenths whole sentences are in another script, and the model learns to switch."""
@@ -134,13 +138,14 @@ def _examples(recipe: Recipe, e: Evidence) -> Iterator[Finding]:
 
 def _amounts(recipe: Recipe, e: Evidence) -> Iterator[Finding]:
     """How many rows there are for what the recipe asks."""
+    preferences = recipe.training.objective == "dpo"
     if e.dropped > MOST_DROPPED * e.rows:
         percent = _percent(e.dropped / e.rows)
+        where = "" if preferences else ", and whether the question and answer columns are the right ones"
         yield Finding(
-            "gate.dropped",
+            "gate.dropped_preferences" if preferences else "gate.dropped",
             {"dropped": e.dropped, "rows": e.rows, "percent": percent},
-            f"{e.dropped:,} of {e.rows:,} rows ({percent}%) are dropped. Look at the list of dropped rows, and whether"
-            " the question and answer columns are the right ones.",
+            f"{e.dropped:,} of {e.rows:,} rows ({percent}%) are dropped. Look at the list of dropped rows{where}.",
         )
     if e.repeated:
         yield Finding(
@@ -160,7 +165,14 @@ def _amounts(recipe: Recipe, e: Evidence) -> Iterator[Finding]:
             " training.per_device_train_batch_size or training.gradient_accumulation_steps.",
             blocking=True,
         )
-    elif e.train < FEW_ROWS:
+    elif preferences and e.train < FEW_PREFERENCES:
+        yield Finding(
+            "gate.few_preferences",
+            {"train": e.train, "wanted": FEW_PREFERENCES},
+            f"There are only {e.train:,} preferences to train on; with fewer than {FEW_PREFERENCES:,} the model mostly"
+            " learns these very pairs. Let reviewers judge more if you can.",
+        )
+    elif not preferences and e.train < FEW_ROWS:
         yield Finding(
             "gate.few_rows",
             {"train": e.train, "wanted": FEW_ROWS},

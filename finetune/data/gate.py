@@ -1,6 +1,7 @@
 """The data gate: what a recipe makes of its data, looked at before GPU time is spent.
 
-Cleans and splits as a run would, encodes examples with the base's tokenizer, and shows what the loss would see.
+Cleans and splits as a run would, encodes examples with the base's tokenizer, and shows what the loss would see. Of a
+preference, the length is that of the longer side, for a batch holds both, and the answer is the preferred reply.
 It never loads the model, does not train, and leaves to `findings.py` what the figures mean.
 """
 
@@ -13,13 +14,13 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 from finetune import bengali, models
-from finetune.data import corpus, findings, prompts, splits
+from finetune.data import corpus, findings, preference_file, prompts, splits
 from finetune.data.findings import Evidence, Finding
 from finetune.recipe import Recipe
 
@@ -89,6 +90,8 @@ class Segment:
 
     text: str
     learnt: bool
+    rejected: bool = False
+    """A reply that a preference run learns to say less; it stands behind the preferred one."""
 
 
 Sample = tuple[Segment, ...]
@@ -99,7 +102,7 @@ class Gate:
     """What a person should see of a corpus before a run starts."""
 
     rows: tuple[Row, ...]
-    """The first cleaned rows, `{topic, title, question, answer}`."""
+    """The first cleaned rows, `{topic, title, question, answer}`, and `rejected` where they are preferences."""
     report: dict[str, Any]
     """As `splits.prepare` returns and writes it: rows, kept, dropped, dropped_rows, splits, …"""
     lengths: Lengths
@@ -120,8 +123,10 @@ def examine(recipe: Recipe, folder: Path, *, limit: int | None = None) -> Gate:
     limit: read no more rows of the source than this. Raises DataError where the data cannot be read or split, and
     ModelError where the base's tokenizer cannot be loaded or is none of Llama 3's.
     """
-    report = splits.prepare(recipe.data, folder, limit)
-    preview = tuple(islice(corpus.clean_rows(recipe.data, corpus.Report(), limit), PREVIEW_ROWS))
+    objective = recipe.training.objective
+    report = splits.prepare(recipe.data, folder, limit, objective=objective)
+    clean_rows = preference_file.clean_rows if objective == "dpo" else corpus.clean_rows
+    preview = tuple(islice(clean_rows(recipe.data, corpus.Report(), limit), PREVIEW_ROWS))
     chosen, repeated = _choose(folder, report["kept"], recipe.data.seed)
     tokenizer = models.load_tokenizer(recipe.base.model)
     style = prompts.PromptFormat.of(recipe.data)
@@ -176,9 +181,16 @@ def _choose(folder: Path, kept: int, seed: int) -> tuple[dict[str, list[Row]], i
 
 def _size(tokenizer: Any, row: Row, style: prompts.PromptFormat) -> tuple[int, int]:
     """Tokens of a row's example, uncut, and of its prompt alone."""
-    messages = prompts.conversation(row["question"], row["answer"])
-    ids, labels = prompts.encode_example(tokenizer, messages, style, max_length=sys.maxsize)
-    return len(ids), labels.count(prompts.IGNORED)
+    sizes = []
+    for reply in _replies(row):
+        messages = prompts.conversation(row["question"], reply)
+        ids, labels = prompts.encode_example(tokenizer, messages, style, max_length=sys.maxsize)
+        sizes.append((len(ids), labels.count(prompts.IGNORED)))
+    return max(sizes)
+
+
+def _replies(row: Row) -> list[str]:
+    return [row[key] for key in ("answer", "rejected") if key in row]
 
 
 def _lengths(sizes: list[tuple[int, int]], of: int, max_length: int) -> Lengths:
@@ -244,8 +256,16 @@ def _evidence(
 
 def _samples(rows: list[Row], tokenizer: Any, style: prompts.PromptFormat, recipe: Recipe) -> tuple[Sample, ...]:
     picked = random.Random(recipe.data.seed).sample(rows, min(SAMPLES, len(rows)))
-    messages = [prompts.conversation(row["question"], row["answer"]) for row in picked]
-    return tuple(
-        segments(tokenizer, *prompts.encode_example(tokenizer, one, style, recipe.training.max_length))
-        for one in messages
-    )
+    return tuple(_sample(row, tokenizer, style, recipe.training.max_length) for row in picked)
+
+
+def _sample(row: Row, tokenizer: Any, style: prompts.PromptFormat, max_length: int) -> Sample:
+    sides = [
+        segments(
+            tokenizer,
+            *prompts.encode_example(tokenizer, prompts.conversation(row["question"], reply), style, max_length),
+        )
+        for reply in _replies(row)
+    ]
+    rejected = [replace(one, learnt=False, rejected=True) for side in sides[1:] for one in side if one.learnt]
+    return (*sides[0], *rejected)

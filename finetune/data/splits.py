@@ -3,7 +3,7 @@
 A group is never torn: rows with the same or a near-identical question, and neighbouring rows with
 the same topic and title (consecutive turns of one conversation; titles alone repeat across
 conversations, research on the corpus found). Groups join transitively. It does not clean
-(`corpus.py`); it only reads the fields topic, title and question.
+(`corpus.py`, `preference_file.py`); it only reads the fields topic, title and question.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from finetune import bengali
-from finetune.data import corpus
+from finetune.data import corpus, preference_file
 from finetune.errors import DataError
 from finetune.recipe import Data
 
@@ -41,17 +41,23 @@ FEWEST_WORDS = 5
 
 FEWEST_ROWS = 10
 
+FEWEST_PAIRS = 2
+"""Preferences: one to learn from and one to check with. Votes are dear, and the gate warns where there are few."""
+
 MOST_TURNS = 8
 LARGEST_SHARE = 0.05
 """More neighbouring rows under one title than either number are no conversation, but a table that
 gives whole chapters one title: kept together they would all be training rows."""
 
 
-def prepare(data: Data, out: Path, limit: int | None = None) -> dict:
+def prepare(data: Data, out: Path, limit: int | None = None, *, objective: str = "sft") -> dict:
     """Clean and split a source into `train.jsonl validation.jsonl test.jsonl report.json` in `out`.
 
+    For the objective dpo the source is a preference file, whose test split may be empty where there are few rows.
     Returns the report. Files are replaced only when everything went well.
     """
+    pairs = objective == "dpo"
+    clean_rows = preference_file.clean_rows if pairs else corpus.clean_rows
     began = time.perf_counter()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -64,11 +70,21 @@ def prepare(data: Data, out: Path, limit: int | None = None) -> dict:
     rows_part, *side_parts, report_part = parts = [out / f"{name}.part" for name in ("rows", *_FILES)]
     try:
         with rows_part.open("w", encoding="utf-8") as file:
-            for row in corpus.clean_rows(data, report, limit):
+            for row in clean_rows(data, report, limit):
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 if data.group:
                     groups.add(row)
-        if report.kept < FEWEST_ROWS:
+        if pairs and report.kept < FEWEST_PAIRS:
+            raise DataError(
+                f"Only {report.kept} of {report.rows} preferences in {report.source} can be used; {FEWEST_PAIRS} are"
+                " the least. Let reviewers judge more pairs.",
+                key="data.few_pairs",
+                kept=report.kept,
+                rows=report.rows,
+                fewest=FEWEST_PAIRS,
+                file=report.source,
+            )
+        if not pairs and report.kept < FEWEST_ROWS:
             raise DataError(
                 f"Only {report.kept} of {report.rows} rows of {report.source} can be used; {FEWEST_ROWS} are the least"
                 " that can be split. Add rows, or look at what was dropped.",
@@ -81,7 +97,7 @@ def prepare(data: Data, out: Path, limit: int | None = None) -> dict:
         sides = assign(members, data.seed)
         counts = {name: sides.count(index) for index, name in enumerate(SPLITS)}
         largest = max(Counter(members).values())
-        if not all(counts.values()):
+        if not all(counts[name] for name in (SPLITS[:2] if pairs else SPLITS)):
             raise DataError(
                 f"The rows of {report.source} hang together too much to be split: {largest} of {report.kept} have"
                 " near-identical questions or are one conversation. Add other rows, or set data.group to false.",
@@ -111,13 +127,13 @@ def assign(members: list[int], seed: int) -> bytearray:
     """The split, 0 train, 1 validation, 2 test, of each row, given the number of the group it is in.
 
     Two stages as the reference project did it: a fifth is held out (rounded up), then halved, test
-    taking the odd row. Groups larger than half a split go to training, so that none swallows a side;
-    a pair always fits, so that small tables get all three sides too.
+    taking the odd row, but for a single one: what is trained on must be validated. Groups larger than half a split
+    go to training, so that none swallows a side; a pair always fits, so that small tables get all three sides too.
     """
     sizes = Counter(members)
     total = len(members)
     held_out = math.ceil(total * 0.2)
-    wanted = {2: math.ceil(held_out / 2), 1: held_out // 2}
+    wanted = {2: math.ceil(held_out / 2), 1: held_out // 2} if held_out > 1 else {1: held_out}
     order = sorted(sizes)
     random.Random(seed).shuffle(order)
     side_of_group: dict[int, int] = {}

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from finetune import bengali, models
 from finetune.data.prompts import Message, PromptFormat, encode_example, encode_prompt, stop_ids
 from finetune.errors import BackendError
+from finetune.inference.graphemes import GraphemeText
 from finetune.recipe import Generation, default
 
 
@@ -131,6 +132,17 @@ class LocalBackend:
             ]
             yield from self._decoder.generate(requests, set() if ignore_end else stop_ids(self._tokenizer))
 
+    def first_logits(self, sides: Sequence[Side]) -> list[Any]:
+        """What each side would draw its first token from, (vocabulary,) a row, all rows in one batch as in `stream`."""
+        from finetune.inference.decoding import Request
+
+        with self._lock:
+            self._load()
+            style = self._style(sides)
+            ids = [encode_prompt(self._tokenizer, cleaned(side.messages), style) for side in sides]
+            rows = zip(ids, sides, strict=True)
+            return list(self._decoder.first_logits([Request(i, self._adapter(s.adapter), s.settings) for i, s in rows]))
+
     def answer_bits(self, conversations: Sequence[Sequence[Message]], adapter: Path | None) -> list[float]:
         """How many bits each conversation's last reply costs this model, its `<|eot_id|>` included."""
         import math
@@ -189,7 +201,7 @@ class TokenText:
         self._ids: list[int] = []
         self._given = 0
         """How much of the text of these ids has been taken over."""
-        self._held = ""
+        self._letters = GraphemeText()
 
     def add(self, token: int | None) -> str:
         """The text that one more token completes, or nothing yet."""
@@ -198,18 +210,15 @@ class TokenText:
         self._ids.append(token)
         text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
         whole = text.rstrip(bengali.REPLACEMENT)  # the bytes of the letter after it are still coming
-        new, self._given = whole[self._given :].replace(bengali.REPLACEMENT, ""), len(whole)
+        new, self._given = whole[self._given :], len(whole)
         if whole == text:
             self._ids, self._given = [], 0
-        parts = bengali.graphemes(self._held + new)
-        self._held = parts.pop() if parts else ""
-        return bengali.without_orphans("".join(parts))
+        return self._letters.add(new)
 
     def end(self) -> str:
         """The last grapheme, without what a cut-off reply leaves unfinished."""
-        text = bengali.without_orphans(bengali.trim_unfinished(self._held))
-        self._ids, self._given, self._held = [], 0, ""
-        return text
+        self._ids, self._given = [], 0
+        return self._letters.end()
 
 
 def cleaned(messages: Sequence[Message]) -> list[Message]:

@@ -91,6 +91,13 @@ class Decoder:
             with torch.inference_mode():
                 logits = pass_.step(tokens)
 
+    def first_logits(self, requests: list[Request]) -> Any:
+        """The logits after the prompts, (rows, vocabulary), in the batch that `generate` would begin with."""
+        import torch
+
+        with torch.inference_mode():
+            return _Pass(self, requests).prefill()
+
     def logits(self, ids: list[list[int]], adapter: Adapter | None) -> Iterator[Any]:
         """The logits (tokens, vocabulary) of every position of each sequence, one sequence at a time."""
         import torch

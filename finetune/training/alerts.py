@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean, median, variance
 from typing import Any, Literal
 
-from finetune.training import checkpoints
+from finetune.training import checkpoints, metrics
 from finetune.training.runs import Run, Status
 
 LATEST = 2_000
@@ -109,7 +109,7 @@ def current(lines: Lines, status: Status, space: Disk) -> tuple[Alert, ...]:
 def not_finite(lines: Lines) -> Alert | None:
     """The train or evaluation loss was no number: an error while it is so, a warning once it is one again."""
     told = []
-    for line in _history(lines[-LATEST:]):
+    for line in metrics.as_it_went(lines[-LATEST:]):
         lost = any(key in LOSSES for key in line.get("not_finite", ()))
         if lost or any(key in line for key in LOSSES):
             told.append((line["step"], lost))
@@ -224,7 +224,10 @@ def ended(status: Status) -> Alert | None:
         return Alert("alert.failed", {"step": step}, text, "error", step)
     if status.state == "stopped":
         if status.cancelled:
-            text = f"Training was cancelled at step {step:,} of {total:,}, and nothing was saved."
+            text = (
+                f"Training was cancelled at step {step:,} of {total:,}. No adapter was saved; where there is a"
+                " checkpoint you can resume from it."
+            )
             return Alert("alert.cancelled", {"step": step, "total": total}, text, "info", step)
         text = f"Training was stopped at step {step:,} of {total:,}. Resume goes on from its last checkpoint."
         return Alert("alert.stopped", {"step": step, "total": total}, text, "info", step)
@@ -240,18 +243,7 @@ def ended(status: Status) -> Alert | None:
     return Alert("alert.finished", {"step": step}, text, "info", step)
 
 
-def _history(lines: Lines) -> Lines:
-    """The lines of the run as it went last: what a resumed run had measured beyond its checkpoint is left out."""
-    kept: Lines = []
-    for line in lines:
-        if kept and line["step"] < kept[-1]["step"]:
-            while kept and kept[-1]["step"] >= line["step"]:
-                kept.pop()
-        kept.append(line)
-    return kept
-
-
 def _series(lines: Lines, key: str) -> tuple[list[int], list[float]]:
     """Steps and values of one key in the run's last history; of a step's several values the latest counts."""
-    values = {line["step"]: line[key] for line in _history(lines) if line.get(key) is not None}
+    values = {line["step"]: line[key] for line in metrics.as_it_went(lines) if line.get(key) is not None}
     return list(values), list(values.values())

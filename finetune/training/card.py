@@ -73,7 +73,7 @@ def card(run: Run, *, merged: bool = False) -> str:
         "library_name": "transformers" if merged else "peft",
         "pipeline_tag": "text-generation",
         "language": ["bn"],
-        "tags": ["lora", "sft", "bengali", "empathy", "shohomormi"],
+        "tags": ["lora", recipe.training.objective, "bengali", "empathy", "shohomormi"],
         **licences.front_matter(recipe),
     }
     if not on_hub(recipe.base.model):  # the Hub refuses a base that it does not have
@@ -98,10 +98,15 @@ def card(run: Run, *, merged: bool = False) -> str:
 
 
 def shareable(recipe: Recipe) -> Recipe:
-    """The recipe without this machine's folders: of data that was uploaded, the file's name is enough."""
-    if not Path(recipe.data.source).is_absolute():
-        return recipe
-    return recipe.with_settings({"data.source": Path(recipe.data.source).name})
+    """The recipe without this machine's folders: of uploaded data and of an adapter it went on from a name will do."""
+    data, start = Path(recipe.data.source), Path(recipe.adapter.start_from)
+    if data.is_absolute():
+        recipe = recipe.with_settings({"data.source": data.name})
+    if start.is_absolute():  # a run's adapter lies in RUN/adapter
+        recipe = recipe.with_settings(
+            {"adapter.start_from": start.name if start.name != "adapter" else start.parent.name}
+        )
+    return recipe
 
 
 def on_hub(model: str) -> bool:
@@ -122,12 +127,20 @@ def _identity(run: Run, recipe: Recipe, merged: bool) -> dict[str, Any]:
         "Base": f"{_base(recipe)}, revision unknown",
         "Trained on": trained_on,
         "Merged into": "the original base in its own number format" if merged else None,
+        "Learnt by": _objective(recipe),
+        "Went on from": f"the adapter {shareable(recipe).adapter.start_from}" if a.start_from else None,
         "Method": f"LoRA, r {a.r}, alpha {a.lora_alpha}, dropout {a.lora_dropout}, {', '.join(a.target_modules)}",
         "Chat format": f"{PromptFormat.load(run.adapter).name} (prompt_format.json, chat_template.jinja)",
         "State of the run": f"{status.state}, {status.step} of {status.total_steps or 'an unknown number of'} updates",
         "Started": began or "unknown",
         "PEFT": config.get("peft_version") or "version unknown",
     }
+
+
+def _objective(recipe: Recipe) -> str:
+    if recipe.training.objective == "dpo":
+        return f"DPO on pairs of a preferred and a rejected reply, beta {recipe.training.beta}"
+    return "supervised fine-tuning (SFT) on replies"
 
 
 def _base(recipe: Recipe) -> str:
@@ -154,8 +167,9 @@ def _training(run: Run, recipe: Recipe) -> dict[str, Any]:
     memory = max((line["gpu_memory_gb"] for line in lines if "gpu_memory_gb" in line), default=None)
     device = f"a GPU of unknown kind, at most {memory:.1f} GB allocated" if memory else "unknown; no GPU was measured"
     kept = "lowest evaluation loss" if recipe.training.load_best_model_at_end else "last update"
+    unit = "DPO, nats a pair" if recipe.training.objective == "dpo" else "nats a token"
     return {
-        "First evaluation loss (nats a token)": f"{losses[0]:.4f} at step {steps[0]}" if losses else "unknown",
+        f"First evaluation loss ({unit})": f"{losses[0]:.4f} at step {steps[0]}" if losses else "unknown",
         "Best evaluation loss": "unknown" if best is None else f"{losses[best]:.4f} at step {steps[best]}",
         "Last evaluation loss": f"{losses[-1]:.4f} at step {steps[-1]}" if losses else "unknown",
         "Kept, as the recipe says": f"the checkpoint with the {kept}",

@@ -177,7 +177,12 @@ class _Known:
         if size < self.offset:  # another file than the one that was read
             self._forget_metrics()
         lines, self.offset = metrics.read(self.run.folder, self.offset)
-        for line in lines:  # a step that a resumed run wrote again counts as written last, as in `metrics.series`
+        for line in lines:
+            if line["step"] < self.last:  # resumed: what came after its checkpoint was given up, as in `metrics.series`
+                for known in (self.losses, self.evaluations):
+                    for step in [step for step in known if step >= line["step"]]:
+                        del known[step]
+            self.last = line["step"]
             if line.get("loss") is not None:
                 self.losses[line["step"]] = line["loss"]
             if line.get("eval_loss") is not None:
@@ -185,7 +190,7 @@ class _Known:
             self.seconds = line.get("elapsed_s", self.seconds)
 
     def _forget_metrics(self) -> None:
-        self.offset = 0
+        self.offset = self.last = 0
         self.losses: dict[int, float] = {}
         self.evaluations: dict[int, float] = {}
         self.seconds: float | None = None

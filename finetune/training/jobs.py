@@ -13,7 +13,7 @@ from pathlib import Path
 
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
-from finetune.training import checkpoints, queue, runs
+from finetune.training import checkpoints, queue, runs, starting_adapter
 from finetune.training.runs import Run
 
 UPLOADS = "uploads"
@@ -25,6 +25,8 @@ DELETED = ".deleted"
 
 def start(home: Path, recipe: Recipe, *, name: str = "", environment: Mapping[str, str] | None = None) -> Run:
     """Create a run and start it, or let it wait for its turn; `environment` carries secrets such as WANDB_API_KEY."""
+    if recipe.adapter.start_from:
+        starting_adapter.check(recipe, starting_adapter.find(recipe.adapter.start_from, home))
     with queue.locked(home):
         run = runs.create(home, recipe, name, queued=time.time())
         queue.entrust(run, environment)

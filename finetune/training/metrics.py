@@ -60,7 +60,17 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
 
 
 def series(lines: list[dict[str, Any]], key: str) -> tuple[list[int], list[float]]:
-    """Steps and values of one key. Where a resumed run wrote a step again, the later value counts."""
-    values = {line["step"]: line[key] for line in lines if line.get(key) is not None}
-    steps = sorted(values)
-    return steps, [values[step] for step in steps]
+    """Steps and values of one key, as the run went last; of a step's several values the latest counts."""
+    values = {line["step"]: line[key] for line in as_it_went(lines) if line.get(key) is not None}
+    return list(values), list(values.values())
+
+
+def as_it_went(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines without what a resumed run had measured beyond its checkpoint: those weights were given up."""
+    kept: list[dict[str, Any]] = []
+    for line in lines:
+        if kept and line["step"] < kept[-1]["step"]:
+            while kept and kept[-1]["step"] > line["step"]:
+                kept.pop()
+        kept.append(line)
+    return kept

@@ -84,8 +84,9 @@ def estimate(
 ) -> Plan:
     """The plan for `rows` training rows, at least one, of `mean_tokens` on average and at most `longest` tokens.
 
-    Both lengths may be those before max_length cuts. Steps are those of transformers' Trainer on one device; time
-    covers loading, evaluations and sample replies. `shape` is None where the base's dimensions are not known.
+    Of a preference the lengths are those of its longer side. Both may be those before max_length cuts. Steps are those
+    of transformers' Trainer on one device; time covers loading, evaluations and sample replies. `shape` is None where
+    the base's dimensions are not known.
     """
     steps = planned_updates(recipe, rows)
     per_epoch = max(1, math.ceil(rows / recipe.effective_batch))
@@ -138,13 +139,20 @@ def _seconds(
     mean_tokens: float,
     longest: int,
 ) -> float:
-    """Seconds from start to end; rate: measured tokens a second, or None for the device's expected one."""
+    """Seconds from start to end; rate: measured tokens a second, or None for the device's expected one.
+
+    dpo learns from two sequences a pair, and the reference reads both as well.
+    """
     t = recipe.training
-    rate = rate or speed.expected(recipe, machine, shape, mean_tokens, longest)
-    training = steps * min(rows, recipe.effective_batch) * mean_tokens / rate
+    reference = 1 if t.objective == "dpo" else 0  # one more pass forward, of what the model was before
+    passes = speed.passes(recipe) + reference
+    if not rate:
+        rate = speed.expected(recipe, machine, shape, mean_tokens, longest) * speed.passes(recipe) / passes
+    example = memory.SEQUENCES[t.objective] * mean_tokens
+    training = steps * min(rows, recipe.effective_batch) * example / rate
     evaluations = 1 + steps // t.eval_steps
     held_out = min(t.eval_rows or rows, rows / 8)  # of 80/10/10
-    evaluating = held_out * mean_tokens / (rate * speed.passes(recipe))
+    evaluating = held_out * example * (1 + reference) / (rate * passes)
     loading = sampling = 0.0
     if shape:
         loading = memory.base_gb(recipe, machine, shape) * GB / READING

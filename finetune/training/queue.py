@@ -66,7 +66,7 @@ def start_waiting(home: Path, environment: Mapping[str, str] | None = None) -> l
     free = _free(home, cards)
     started = []
     for run in waiting(home):
-        if free and _start(run, free[0], cards, environment):
+        if free and not _kept_elsewhere(run) and _start(run, free[0], cards, environment):
             started.append(run)
             free.pop(0)
     return started
@@ -100,8 +100,17 @@ def devices() -> tuple[str, ...]:
 
 
 def entrust(run: Run, secrets: Mapping[str, str] | None) -> None:
-    """Keep secrets such as WANDB_API_KEY in memory until this process starts the run."""
-    _typed[run.folder] = dict(secrets or {})
+    """Keep secrets such as WANDB_API_KEY in memory until this process starts the run; no other may while it lives."""
+    if secrets:
+        _typed[run.folder] = dict(secrets)
+        this = runs.this_process()
+        run.set_status(keeper=this["pid"], keeper_created=this["pid_created"])
+
+
+def _kept_elsewhere(run: Run) -> bool:
+    """Whether a living process other than this one holds what was typed for the run."""
+    status = run.status()
+    return status.keeper not in (0, os.getpid()) and runs.process_runs(status.keeper, status.keeper_created)
 
 
 def forget(run: Run) -> None:
@@ -223,7 +232,7 @@ def _start(run: Run, card: str, cards: tuple[str, ...], environment: Mapping[str
         )
         run.set_status(state="failed", **runs.told(problem))
         return False
-    run.set_status(pid=child.pid, pid_created=psutil.Process(child.pid).create_time(), device=card)
+    run.set_status(keeper=0, pid=child.pid, pid_created=psutil.Process(child.pid).create_time(), device=card)
     threading.Thread(target=_see_off, args=(run, child), name=f"training {run.name}", daemon=True).start()
     return True
 

@@ -21,6 +21,13 @@ class Cancelled(Exception):
     """The run is to end here, without saving."""
 
 
+KEYS = (
+    "loss", "eval_loss", "learning_rate", "grad_norm",
+    "rewards/margins", "rewards/accuracies", "eval_rewards/margins", "eval_rewards/accuracies",
+)  # fmt: skip
+"""Of what the trainer logs; the second line is DPO's: by how much, and how often, the preferred reply is likelier."""
+
+
 def obey_cancel(run: Run) -> None:
     """Raises Cancelled where the run's cancel request lies."""
     if run.cancel_request.exists():
@@ -93,7 +100,7 @@ def folder_callback(run: Run) -> Any:
         def on_log(self, args, state, control, logs=None, **_):  # noqa: ANN001
             line: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 6)}
             now = time.perf_counter()
-            for key in ("loss", "eval_loss", "learning_rate", "grad_norm"):
+            for key in KEYS:
                 if key in logs:
                     line[key] = float(logs[key])
             if "loss" in logs and "num_tokens" in logs:

@@ -4,7 +4,9 @@
     command.txt      how to do it again                    checkpoints/  to resume from
     data/            splits and report.json                adapter/      the result, with its prompt format
     metrics.jsonl    one line a measurement                status.json   replaced atomically
-    samples.jsonl    one line a reply while it learns
+    samples.jsonl    one line a reply while it learns      exports/      ZIP, merged model, GGUF
+    start/           the adapter it went on from           notes.json    what a person noted
+    tracker.json, wandb/   what a tracker was told
 
 The folder is the only truth: any process can read it, and nothing else remembers a run. This module
 does not start processes (`queue.py`) and does not train (`trainer.py`).
@@ -42,7 +44,8 @@ class Status:
 
     Times are seconds since the epoch. `queued`: when it joined the queue, 0 where no queue may start it.
     `checkpoint`: the step to go on from when its turn comes, 0 for the beginning. `device`: the card it uses as
-    CUDA_VISIBLE_DEVICES names it, empty where none was chosen. `cancelled`: it was ended without saving.
+    CUDA_VISIBLE_DEVICES names it, empty where none was chosen. `cancelled`: it was ended without saving. `keeper`: the
+    process that holds secrets typed for the run while it waits, and alone may start it.
     """
 
     state: str = "queued"
@@ -59,6 +62,8 @@ class Status:
     checkpoint: int = 0
     device: str = ""
     cancelled: bool = False
+    keeper: int = 0
+    keeper_created: float = 0.0
 
     @property
     def active(self) -> bool:
@@ -155,7 +160,7 @@ class Run:
             return Status(**raw)
         except FileNotFoundError:
             return Status(state="queued")
-        except (json.JSONDecodeError, TypeError) as error:
+        except (ValueError, TypeError) as error:  # no JSON, no UTF-8, another version's fields
             raise RunError(
                 f"{self.folder / 'status.json'} is damaged. Delete the run, or restore the file.",
                 key="run.damaged_status",

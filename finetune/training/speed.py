@@ -70,6 +70,7 @@ class PastRun:
     """Examples a forward pass."""
     tokens_per_second: float
     """The median of its last measurements."""
+    objective: str = "sft"
 
 
 def past_runs(home: Path, base_model: str) -> list[PastRun]:
@@ -106,17 +107,19 @@ def _measured(folder: Path, recipe: Recipe) -> PastRun | None:
         gradient_checkpointing=recipe.training.gradient_checkpointing,
         batch=recipe.training.per_device_train_batch_size,
         tokens_per_second=median(rates),
+        objective=recipe.training.objective,
     )
 
 
 def measured(recipe: Recipe, machine: Machine, past: Sequence[PastRun]) -> float | None:
     """The median rate of the runs that trained as this recipe would, taken as it is; None where there is none."""
     t = recipe.training
-    wanted = (machine.kind, recipe.base.load_in_4bit, t.gradient_checkpointing, t.per_device_train_batch_size)
+    batch = t.per_device_train_batch_size
+    wanted = (machine.kind, recipe.base.load_in_4bit, t.gradient_checkpointing, batch, t.objective)
     rates = [
         run.tokens_per_second
         for run in past
-        if (run.kind, run.load_in_4bit, run.gradient_checkpointing, run.batch) == wanted
+        if (run.kind, run.load_in_4bit, run.gradient_checkpointing, run.batch, run.objective) == wanted
     ]
     return median(rates) if rates else None
 

@@ -64,11 +64,13 @@ def watched(trainer: type, watch: LossWatch) -> type:
 
 
 def callbacks(training: Training, watch: LossWatch) -> list[Any]:
-    """The callbacks that end training; they stand behind those that write logs and obey a stop request."""
-    ended_by = [_divergence(training, watch)]
-    return (
-        [*ended_by, _early_stopping(training.early_stopping_patience)] if training.early_stopping_patience else ended_by
-    )
+    """The callbacks that end training or have its best state kept, behind those that write logs and obey a stop."""
+    chosen = [_divergence(training, watch)]
+    if training.load_best_model_at_end:
+        chosen.append(_best_saved())
+    if training.early_stopping_patience:
+        chosen.append(_early_stopping(training.early_stopping_patience))
+    return chosen
 
 
 def _divergence(training: Training, watch: LossWatch) -> Any:
@@ -110,27 +112,42 @@ def diverged(training: Training, step: int, count: int) -> RunError:
     )
 
 
+def _best_saved() -> Any:
+    from transformers import TrainerCallback
+
+    class BestSaved(TrainerCallback):
+        """Has the best evaluation saved, whatever save_steps says: else the best may be a state that nobody kept."""
+
+        began = 0
+
+        def on_train_begin(self, args, state, control, **_):  # noqa: ANN001
+            self.began = state.global_step
+
+        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            if control.should_evaluate:
+                control.should_log = True  # it may be saved, and a resume looks for the token count at its checkpoint
+
+        def on_evaluate(self, args, state, control, **_):  # noqa: ANN001
+            if state.global_step != self.began and since_best(state.log_history) == 0:
+                control.should_save = True
+
+    return BestSaved()
+
+
 def _early_stopping(patience: int) -> Any:
     from transformers import EarlyStoppingCallback
 
     class EarlyStopping(EarlyStoppingCallback):
-        """Counts on where a resumed run had been, and has the best evaluation saved, whatever save_steps says."""
+        """Counts on where a resumed run had been."""
 
         def on_train_begin(self, args, state, control, **kwargs):  # noqa: ANN001
             super().on_train_begin(args, state, control, **kwargs)
             self.began = state.global_step
             self.early_stopping_patience_counter = since_best(state.log_history)
 
-        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
-            if control.should_evaluate:
-                control.should_log = True  # it may be saved, and a resume looks for the token count at its checkpoint
-
         def on_evaluate(self, args, state, control, metrics, **kwargs):  # noqa: ANN001
-            if state.global_step == self.began:
-                return  # the base's own, or the one that a resumed run had made before it was saved
-            super().on_evaluate(args, state, control, metrics, **kwargs)
-            if self.early_stopping_patience_counter == 0:
-                control.should_save = True
+            if state.global_step != self.began:  # not the base's own, nor what a resumed run made before it was saved
+                super().on_evaluate(args, state, control, metrics, **kwargs)
 
     return EarlyStopping(early_stopping_patience=patience)
 

@@ -1,4 +1,4 @@
-"""Train a LoRA adapter as a recipe says, with TRL's SFTTrainer, and leave a run's folder behind.
+"""Train a LoRA adapter as a recipe says, with TRL's trainers, and leave a run's folder behind.
 
 Runs in a process of its own (`jobs.py`, or the command line). It reports through the folder only:
 status.json, metrics.jsonl, log.txt. It does not know who watches.
@@ -19,7 +19,7 @@ from finetune.data import prompts, splits
 from finetune.data.findings import planned_updates
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
-from finetune.training import checkpoints, cpu, failures, stopping, trackers
+from finetune.training import checkpoints, cpu, failures, preference_trainer, starting_adapter, stopping, trackers
 from finetune.training.reporting import Cancelled, folder_callback, obey_cancel
 from finetune.training.runs import Run, this_process, told
 from finetune.training.samples import sample_callback
@@ -58,8 +58,9 @@ def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> N
 
 def _train(run: Run, checkpoint: Path | None) -> None:
     recipe = run.recipe()
+    starting_adapter.kept(run, recipe)  # first: what does not fit is told before data are prepared
     if not (checkpoint and (run.data / "report.json").is_file()):
-        report = splits.prepare(recipe.data, run.data)
+        report = splits.prepare(recipe.data, run.data, objective=recipe.training.objective)
         print(f"data: {report['kept']:,} of {report['rows']:,} rows kept, splits {report['splits']}", flush=True)
 
     obey_cancel(run)
@@ -83,12 +84,12 @@ def _train(run: Run, checkpoint: Path | None) -> None:
 def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     """The trainer, ready to go, and the prompt format its examples are written in."""
     from datasets import Dataset
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import prepare_model_for_kbit_training
     from transformers import set_seed
-    from trl import SFTConfig, SFTTrainer
 
     style = prompts.PromptFormat.of(recipe.data)
     t = recipe.training
+    dpo = t.objective == "dpo"
     on_cpu = models.device() == "cpu"
     base, tokenizer = models.load_base(
         recipe.base.model,
@@ -101,68 +102,22 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     rows = {name: splits.read_split(run.data, name) for name in ("train", "validation")}
     if t.eval_rows and t.eval_rows < len(rows["validation"]):
         rows["validation"] = random.Random(t.seed).sample(rows["validation"], t.eval_rows)
-    examples = {name: Dataset.from_list(encode_rows(rows[name], tokenizer, style, recipe)) for name in rows}
+    encode = preference_trainer.encode_pairs if dpo else encode_rows
+    examples = {name: Dataset.from_list(encode(rows[name], tokenizer, style, recipe)) for name in rows}
     if recipe.base.load_in_4bit:
         cpu.keep_weights_unpacked(base)
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=t.gradient_checkpointing)
     set_seed(t.seed)
-    model = get_peft_model(
-        base,
-        LoraConfig(
-            task_type="CAUSAL_LM",
-            r=recipe.adapter.r,
-            lora_alpha=recipe.adapter.lora_alpha,
-            lora_dropout=recipe.adapter.lora_dropout,
-            bias=recipe.adapter.bias,
-            target_modules=list(recipe.adapter.target_modules),
-        ),
-    )
-
-    import torch
-
-    compute = models.compute_dtype(recipe.base.dtype)
-    arguments = SFTConfig(
-        output_dir=str(run.checkpoints),
-        max_length=t.max_length,
-        per_device_train_batch_size=t.per_device_train_batch_size,
-        per_device_eval_batch_size=t.per_device_eval_batch_size,
-        gradient_accumulation_steps=t.gradient_accumulation_steps,
-        learning_rate=t.learning_rate,
-        lr_scheduler_type=t.lr_scheduler_type,
-        warmup_steps=t.warmup_steps,
-        weight_decay=t.weight_decay,
-        max_grad_norm=t.max_grad_norm,
-        optim=t.optim if torch.cuda.is_available() else "adamw_torch",
-        num_train_epochs=t.num_train_epochs,
-        max_steps=t.max_steps,
-        eval_strategy="steps",
-        eval_steps=t.eval_steps,
-        eval_on_start=True,
-        save_strategy="steps",
-        save_steps=t.save_steps,
-        save_total_limit=t.save_total_limit,
-        load_best_model_at_end=t.load_best_model_at_end,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        logging_steps=t.logging_steps,
-        logging_first_step=True,
-        gradient_checkpointing=t.gradient_checkpointing,
-        seed=t.seed,
-        data_seed=t.seed,
-        bf16=compute is torch.bfloat16,
-        fp16=compute is torch.float16,
-        use_cpu=not torch.cuda.is_available(),
-        dataloader_pin_memory=torch.cuda.is_available(),
-        dataset_kwargs={"skip_prepare_dataset": True},
-        remove_unused_columns=True,
-        loss_type="chunked_nll",  # logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
-        report_to="none",  # trackers.py follows the metrics log instead
-        disable_tqdm=False,
-    )
+    start = starting_adapter.kept(run, recipe)
+    model = starting_adapter.load(base, start, recipe) if start else _fresh_adapter(base, recipe)
+    learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
     watch = stopping.LossWatch()
-    trainer = stopping.watched(SFTTrainer, watch)(
+    make = preference_trainer.dpo_trainer if dpo else _sft_trainer
+    trainer = make(
+        recipe,
+        _arguments(run, recipe),
+        watch,
         model=model,
-        args=arguments,
         train_dataset=examples["train"],
         eval_dataset=examples["validation"],
         processing_class=tokenizer,
@@ -172,11 +127,79 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
             *stopping.callbacks(t, watch),
         ],
     )
-    # Only now: on a 4-bit base SFTTrainer itself has just cast the adapter to bfloat16.
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()  # float32 master weights; autocast computes in 16 bits
+    # Only now: on a 4-bit base TRL's trainers have just rounded the adapter to bfloat16.
+    for name, parameter in trainer.model.named_parameters():
+        if name in learning:
+            parameter.data = learning[name]  # float32 master weights; autocast computes in 16 bits
     return trainer, style
+
+
+def _fresh_adapter(base: Any, recipe: Recipe) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=recipe.adapter.r,
+        lora_alpha=recipe.adapter.lora_alpha,
+        lora_dropout=recipe.adapter.lora_dropout,
+        bias=recipe.adapter.bias,
+        target_modules=list(recipe.adapter.target_modules),
+    )
+    return get_peft_model(base, config)
+
+
+def _sft_trainer(recipe: Recipe, arguments: dict[str, Any], watch: stopping.LossWatch, **parts: Any) -> Any:
+    from trl import SFTConfig, SFTTrainer
+
+    config = SFTConfig(
+        **arguments,
+        max_length=recipe.training.max_length,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        loss_type="chunked_nll",  # logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
+    )
+    return stopping.watched(SFTTrainer, watch)(args=config, **parts)
+
+
+def _arguments(run: Run, recipe: Recipe) -> dict[str, Any]:
+    """What transformers' TrainingArguments are given whatever is learnt."""
+    import torch
+
+    t, compute = recipe.training, models.compute_dtype(recipe.base.dtype)
+    return {
+        "output_dir": str(run.checkpoints),
+        "per_device_train_batch_size": t.per_device_train_batch_size,
+        "per_device_eval_batch_size": t.per_device_eval_batch_size,
+        "gradient_accumulation_steps": t.gradient_accumulation_steps,
+        "learning_rate": t.learning_rate,
+        "lr_scheduler_type": t.lr_scheduler_type,
+        "warmup_steps": t.warmup_steps,
+        "weight_decay": t.weight_decay,
+        "max_grad_norm": t.max_grad_norm,
+        "optim": t.optim if torch.cuda.is_available() else "adamw_torch",
+        "num_train_epochs": t.num_train_epochs,
+        "max_steps": t.max_steps,
+        "eval_strategy": "steps",
+        "eval_steps": t.eval_steps,
+        "eval_on_start": True,
+        "save_strategy": "steps",
+        "save_steps": t.save_steps,
+        "save_total_limit": t.save_total_limit,
+        "load_best_model_at_end": t.load_best_model_at_end,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
+        "logging_steps": t.logging_steps,
+        "logging_first_step": True,
+        "gradient_checkpointing": t.gradient_checkpointing,
+        "seed": t.seed,
+        "data_seed": t.seed,
+        "bf16": compute is torch.bfloat16,
+        "fp16": compute is torch.float16,
+        "use_cpu": not torch.cuda.is_available(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "remove_unused_columns": True,
+        "report_to": "none",  # trackers.py follows the metrics log instead
+        "disable_tqdm": False,
+    }
 
 
 def encode_rows(

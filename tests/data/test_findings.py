@@ -54,6 +54,13 @@ EDGES = {
 }
 """What just gives a finding, and what just does not."""
 
+DPO = RECIPE.with_settings({"training.objective": "dpo", "data.source": "dpo.jsonl"})
+PREFERENCES = {
+    "gate.few_preferences": ({"train": 99}, {"train": 100}),
+    "gate.dropped_preferences": ({"rows": 1000, "dropped": 101}, {"rows": 1000, "dropped": 100}),
+}
+"""The same for a recipe that learns from preferences; those of EDGES with the same figures are not told there."""
+
 SETTINGS = {
     "gate.many_passes": (
         {"training.num_train_epochs": 20.5, "training.max_steps": -1},
@@ -71,6 +78,7 @@ def keys(recipe=RECIPE, **figures):
 def every_finding():
     """One of each."""
     found = [f for over, _ in EDGES.values() for f in judge(RECIPE, replace(SOUND, **over))]
+    found += [f for over, _ in PREFERENCES.values() for f in judge(DPO, replace(SOUND, **over))]
     return found + [f for over, _ in SETTINGS.values() for f in judge(RECIPE.with_settings(over), SOUND)]
 
 
@@ -83,6 +91,13 @@ def test_a_figure_gives_its_finding_from_its_threshold_on_and_not_before(key):
     over, under = EDGES[key]
     assert key in keys(**over)
     assert key not in keys(**under)
+
+
+@pytest.mark.parametrize("key", PREFERENCES)
+def test_preferences_have_thresholds_of_their_own(key):
+    over, under = PREFERENCES[key]
+    assert keys(DPO, **over) == [key]
+    assert keys(DPO, **under) == []
 
 
 @pytest.mark.parametrize("key", SETTINGS)
@@ -144,4 +159,4 @@ def test_every_finding_is_said_in_bengali_from_its_facts_and_in_english_by_its_m
         bengali = wording.told(finding.key, finding.facts, finding.message, "bn")
         assert bengali != finding.message and bengali.endswith("।")
     known = {key for key in wording.ERRORS_BN if key.startswith("gate.")}
-    assert {finding.key for finding in found} == set(EDGES) | set(SETTINGS) == known
+    assert {finding.key for finding in found} == set(EDGES) | set(PREFERENCES) | set(SETTINGS) == known

@@ -13,6 +13,7 @@ from finetune.models import DEMO_BASE, load_tokenizer
 from finetune.recipe import Recipe
 from finetune.training import trainer
 from tests.conftest import COLUMNS
+from tests.data.test_preference_file import pairs, write
 from tests.data.test_splits import questions
 from tests.rows import ROWS
 
@@ -317,3 +318,47 @@ def test_the_csv_of_dropped_rows_opens_in_excel_and_holds_no_text_of_theirs(tmp_
 def test_the_csv_of_a_clean_corpus_has_its_heading_only(demo, tmp_path):
     gate.write_dropped_csv(demo.report, tmp_path / "dropped.csv")
     assert (tmp_path / "dropped.csv").read_text(encoding="utf-8-sig") == "row,reason\n"
+
+
+# preferences
+
+
+@pytest.fixture
+def preferences(tmp_path):
+    """Examine a preference file by the DPO preset with some settings changed."""
+
+    def examine(lines, **settings) -> Gate:
+        source = write(tmp_path / "dpo.jsonl", lines)
+        changed = {name.replace("__", "."): value for name, value in settings.items()}
+        recipe = Recipe.read("demo-dpo").with_settings({"data.source": str(source), **changed})
+        return gate.examine(recipe, tmp_path / "out")
+
+    return examine
+
+
+def test_a_preference_file_passes_the_gate_with_what_should_be_known_of_it(preferences):
+    seen = preferences(pairs(30))
+    assert not seen.blocked and set(found(seen)) == {"gate.few_preferences"}
+    assert seen.report["kept"] == 30 and len(seen.rows) == gate.PREVIEW_ROWS
+    assert set(seen.rows[0]) == {"topic", "title", "question", "answer", "rejected"}
+
+
+def test_a_preferences_length_is_that_of_its_longer_side(preferences, tokenizer):
+    lines = pairs(10)
+    long = "এতটা কষ্টের কথা বলতে পারাটাও সহজ নয়। " * 3
+    lines[4]["rejected"][0]["content"] = long
+    question = lines[4]["prompt"][0]["content"]
+    ids, _ = prompts.encode_example(tokenizer, prompts.conversation(question, long), prompts.PromptFormat(), 2048)
+    assert preferences(lines).lengths.longest == len(ids)
+
+
+def test_a_sample_shows_what_is_preferred_as_learnt_and_behind_it_what_is_rejected(preferences):
+    for prompt, chosen, rejected in preferences(pairs(10)).samples:
+        assert [prompt.learnt, chosen.learnt, rejected.learnt] == [False, True, False]
+        assert [prompt.rejected, chosen.rejected, rejected.rejected] == [False, False, True]
+        assert rejected.text == "You should see a doctor.<|eot_id|>"
+
+
+def test_preferences_that_nothing_is_left_of_block_the_run_instead_of_crashing(preferences):
+    assert preferences(pairs(10), training__max_length=16).blocked
+    assert "gate.batch" in found(preferences(pairs(4)))

@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import threading
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -147,7 +148,7 @@ def test_a_reply_is_all_that_its_tokens_say_up_to_the_last_letter(backend, tiny_
 
     side = Side(SAID, None, SHORT)
     ids = [step[0] for step in backend.tokens([side])]
-    text = AutoTokenizer.from_pretrained(tiny_base).decode(ids).replace(bengali.REPLACEMENT, "")
+    text = unicodedata.normalize("NFC", AutoTokenizer.from_pretrained(tiny_base).decode(ids).replace("\ufffd", ""))
     assert reply(backend, side) == bengali.trim_unfinished(text).strip()
 
 

@@ -156,3 +156,20 @@ def test_its_code_loads_the_adapter_and_answers(run, tiny_base, tmp_path, monkey
     assert "max_new_tokens=300" in code
     exec(code.replace("max_new_tokens=300", "max_new_tokens=4"), {})
     assert capsys.readouterr().out.strip()
+
+
+def test_a_run_of_dpo_says_so_and_what_it_went_on_from_without_this_machine_s_folders(tmp_path, tiny_adapter):
+    start = tmp_path / "runs" / "first-001" / "adapter"
+    settings = {
+        "training.objective": "dpo",
+        "data.source": str(tmp_path / "dpo.jsonl"),
+        "adapter.start_from": str(start),
+    }
+    run = reference(tmp_path, tiny_adapter, **settings)
+    metrics.append(run.folder, {"step": 0, "eval_loss": 0.6931, "elapsed_s": 1.0})
+    text = card(run)
+    assert front(text)["tags"][:2] == ["lora", "dpo"]
+    assert "| Learnt by | DPO on pairs of a preferred and a rejected reply, beta 0.1 |" in text
+    assert "| Went on from | the adapter first-001 |" in text
+    assert "| First evaluation loss (DPO, nats a pair) | 0.6931 at step 0 |" in text
+    assert str(tmp_path) not in text

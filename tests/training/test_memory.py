@@ -231,3 +231,12 @@ def test_the_base_of_every_preset_is_known_without_a_download(preset):
 
 def test_the_known_shapes_are_found_by_ids_of_other_publishers():
     assert shape("meta-llama/Llama-3.1-8B-Instruct") == KNOWN[r"llama-3\.1-8b"]
+
+
+def test_dpo_holds_two_sequences_a_pair_whole_logits_and_a_copy_of_the_adapter():
+    dpo = REFERENCE.with_settings({"training.objective": "dpo", "data.source": "dpo.jsonl"})
+    one, two = (memory.peak(recipe, H200, LLAMA, 500) for recipe in (REFERENCE, dpo))
+    assert two.activations == pytest.approx(2 * one.activations)
+    assert two.base == one.base and (two.adapter - one.adapter) * GB == pytest.approx(4 * LLAMA.trained(dpo.adapter))
+    batch = dpo.training.per_device_eval_batch_size  # 4, the larger one
+    assert two.buffers * GB == pytest.approx(2 * batch * 500 * 128_256 * memory.DPO_LOGIT)

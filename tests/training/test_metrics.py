@@ -94,6 +94,7 @@ def test_a_loss_of_zero_is_a_value():
     assert metrics.series([{"step": 3, "loss": 0.0}], "loss") == ([3], [0.0])
 
 
-def test_the_later_value_counts_where_a_resumed_run_wrote_a_step_again():
+def test_what_a_resumed_run_had_measured_beyond_its_checkpoint_does_not_count():
     lines = [SECOND, {"step": 2, "loss": 9.0}, {"step": 3, "loss": 8.0}, THIRD]
-    assert metrics.series(lines, "loss") == ([1, 2, 3], [4.25, 3.75, 8.0])
+    assert metrics.series(lines, "loss") == ([1, 2], [4.25, 3.75])
+    assert metrics.as_it_went([*lines, {"step": 3, "loss": 3.0}]) == [SECOND, THIRD, {"step": 3, "loss": 3.0}]

@@ -100,6 +100,20 @@ def test_runs_that_trained_in_another_way_are_no_measurement():
     assert not demo(past=[PastRun("run", "cuda", False, False, 16, 90_000.0)]).measured
 
 
+def test_an_update_of_dpo_takes_three_of_sft_for_it_reads_two_replies_and_the_reference_reads_them_too():
+    once = {"training.eval_steps": 5000, "training.save_steps": 5000}
+
+    def a_thousand_updates(**objective):
+        recipe = DEMO.with_settings({**once, **objective})
+        longer, shorter = (recipe.with_settings({"training.max_steps": steps}) for steps in (1110, 110))
+        return demo(recipe=longer).seconds_low - demo(recipe=shorter).seconds_low
+
+    dpo = {"training.objective": "dpo", "data.source": "dpo.jsonl"}
+    assert a_thousand_updates(**dpo) == pytest.approx(3 * a_thousand_updates())
+    recomputed = {"training.gradient_checkpointing": True}  # three passes of sft, four of dpo
+    assert a_thousand_updates(**dpo, **recomputed) == pytest.approx(2 * 4 / 3 * a_thousand_updates(**recomputed))
+
+
 def test_more_evaluations_take_longer():
     often = DEMO.with_settings({"training.eval_steps": 5, "training.save_steps": 5})
     assert demo(recipe=often).seconds_low > demo().seconds_low

@@ -135,8 +135,24 @@ def test_a_run_ends_when_the_evaluation_gets_worse_and_keeps_the_best_whatever_s
 
 
 def test_a_run_that_was_not_told_to_end_early_does_not():
-    assert len(stopping.callbacks(Training(), stopping.LossWatch())) == 1
-    assert len(stopping.callbacks(Training(early_stopping_patience=1), stopping.LossWatch())) == 2
+    def names(**settings):
+        return [type(one).__name__ for one in stopping.callbacks(Training(**settings), stopping.LossWatch())]
+
+    assert names() == ["Divergence", "BestSaved"]
+    assert names(load_best_model_at_end=False) == ["Divergence"]
+    assert names(early_stopping_patience=1) == ["Divergence", "BestSaved", "EarlyStopping"]
+
+
+def test_the_best_evaluation_is_what_a_run_keeps_also_where_checkpoints_are_seldom(tiny_base, tiny_csv, tmp_path):
+    steps = {"max_steps": 6, "eval_steps": 1, "save_steps": 6, "save_total_limit": 1}
+    run = made(tiny_base, tiny_csv, tmp_path, learning_rate=1.0, lr_scheduler_type="constant", **steps)
+    trainer.train(run)
+    evaluated, losses = series(run, "eval_loss")
+    best = min(zip(losses[1:], evaluated[1:], strict=True))[1]
+    assert (run.status().state, run.status().step) == ("finished", 6)
+    assert best < 6  # else the last checkpoint would do
+    kept, wanted = tensors(run.adapter), tensors(run.checkpoints / f"checkpoint-{best}")
+    assert all(torch.equal(kept[name], wanted[name]) for name in kept)
 
 
 def log(*losses: float) -> list[dict[str, float]]:
@@ -168,7 +184,7 @@ def test_an_evaluation_that_was_made_again_counts_once():
 
 
 def test_a_resumed_run_counts_on_and_does_not_count_the_evaluation_that_it_makes_again(tmp_path):
-    callback = stopping.callbacks(Training(early_stopping_patience=3), stopping.LossWatch())[1]
+    callback = stopping.callbacks(Training(early_stopping_patience=3), stopping.LossWatch())[-1]
     args = TrainingArguments(
         output_dir=str(tmp_path), load_best_model_at_end=True, eval_strategy="steps", eval_steps=10, save_steps=10,
         metric_for_best_model="eval_loss", greater_is_better=False, report_to="none", use_cpu=True,

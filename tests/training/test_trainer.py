@@ -353,7 +353,7 @@ def test_a_cancelled_run_ends_without_an_adapter_and_nothing_is_wrong_with_it(pr
 def test_a_run_is_cancelled_before_it_trains_too(prepared, monkeypatch):
     run = prepared()
     monkeypatch.setattr(
-        trainer.splits, "prepare", lambda *_: run.cancel_request.touch() or {"kept": 0, "rows": 0, "splits": {}}
+        trainer.splits, "prepare", lambda *_, **__: run.cancel_request.touch() or {"kept": 0, "rows": 0, "splits": {}}
     )
     monkeypatch.setattr(trainer, "build_trainer", lambda *_: pytest.fail("the base was loaded for nothing"))
     trainer.train(run)

@@ -14,13 +14,26 @@ def page(tmp_path_factory):
 
 def test_the_page_has_its_three_tabs_in_the_order_of_the_work(page):
     tabs = [block["props"] for block in page.get_config_file()["components"] if block["type"] == "tabitem"]
-    assert [tab["id"] for tab in tabs] == ["train", "new", "watch", "all", "compare", "chat"]
+    assert [tab["id"] for tab in tabs] == [
+        "train",
+        "new",
+        "watch",
+        "all",
+        "compare",
+        "play",
+        "pairs",
+        "review",
+        "verdict",
+        "chat",
+    ]
 
 
 def test_other_programs_see_the_endpoints_of_the_contract_and_nothing_else(page):
     assert set(page.get_api_info()["named_endpoints"]) == {
         "/chat",
         "/compare",
+        "/next_pair",
+        "/vote",
         "/start_training",
         "/training_status",
         "/stop_training",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 
-from finetune.data.gate import Gate, Lengths, Sample
+from finetune.data.gate import Gate, Lengths, Sample, Segment
 from ui import wording
 
 SHOWN_ROWS = 5
@@ -83,10 +83,11 @@ def _histogram(lengths: Lengths, language: str) -> str:
 
 
 def _sample(sample: Sample) -> str:
-    runs = "".join(
-        f"<mark>{html.escape(segment.text)}</mark>" if segment.learnt else html.escape(segment.text)
-        for segment in sample
-    )
+    def shown(segment: Segment) -> str:
+        text = html.escape(segment.text)
+        return f"<del>{text}</del>" if segment.rejected else f"<mark>{text}</mark>" if segment.learnt else text
+
+    runs = "".join(map(shown, sample))
     return f'<pre class="sample" lang="bn">{runs}</pre>'
 
 

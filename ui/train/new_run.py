@@ -22,6 +22,7 @@ from finetune.training import jobs, plan, runs
 from ui import wording
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
+from ui.maker import for_maker
 from ui.services import DEMO, Services
 from ui.train import recipe_form
 from ui.train.gate_view import gate_html
@@ -33,11 +34,20 @@ NAMES = (*DATA, *(name for name in recipe_form.FIELDS if name not in DATA))
 
 SHOWN = Recipe.read(DEMO)
 
+SAVE_YAML = """(yaml) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([yaml], { type: "application/yaml" }));
+  link.download = (/^name: *['"]?([^'"\\n/]+)/.exec(yaml)?.[1] ?? "recipe") + ".yaml";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
+
 
 @dataclass(frozen=True)
 class Measured:
-    """What the gate found out that the plan needs; `of` names the settings it holds for."""
+    """What the gate found out. `data`: the settings that rows and lengths depend on; `of`: those the verdict does."""
 
+    data: str = ""
     of: str = ""
     rows: int = 0
     tokens: int = 0
@@ -52,7 +62,7 @@ class NewRun:
     form: list[gr.components.Component]
     """Where the data come from, and every setting; `filled` says what to put there."""
     started: gr.Textbox
-    """Invisible; holds the name of a run that has just been started."""
+    """Invisible; holds the name of a run that has just been started, and on a second line when."""
 
 
 def filled(recipe: Recipe) -> list[Any]:
@@ -103,10 +113,12 @@ def build(services: Services) -> NewRun:
             with gr.Accordion(label("train.command"), open=False):
                 command = gr.Code(language="shell", show_label=False, interactive=False, lines=3)
                 with gr.Row():
-                    save = gr.DownloadButton(label("train.yaml.save"), size="sm")
+                    save = gr.Button(label("train.yaml.save"), size="sm", elem_id="save-recipe")
                     load = gr.UploadButton(label("train.yaml.load"), file_types=[".yaml", ".yml"], size="sm")
     measured = gr.State(Measured())
     started = gr.Textbox(visible=False)
+    written = gr.Textbox(visible=False)
+    """The recipe as YAML; the browser makes a file of it, for here it would be a file at every change of the form."""
     controls = [fields[name] for name in NAMES]
     chosen = [preset, kind, file, *controls]
 
@@ -135,20 +147,19 @@ def build(services: Services) -> NewRun:
             known = found.of == _signature(recipe)
             told = (
                 plan_html(_estimate(services, recipe, found), language)
-                if known
+                if found.data == _data_signature(recipe)
                 else note_html(wording.sentence("plan.after_gate", language), language)
             )
             return [
                 told,
                 plan.equivalent_command(recipe, preset_name),
                 gr.Button(interactive=not (known and found.blocked)),
-                gr.DownloadButton(value=str(_yaml_file(recipe))),
+                recipe.to_yaml(),
                 *recipe_form.problems_of(NAMES, None, language),
             ]
 
     def looked(request: gr.Request, preset_name: str, kind: str, path: str | None, *values: Any) -> Any:
-        language = language_of(request)
-        with shown_to_user(language):
+        with for_maker(services, request) as language:
             shown, table, found = _examine(recipe_of(preset_name, kind, path, values), language)
             return shown, table, found, gr.Button(interactive=not found.blocked)
 
@@ -156,8 +167,7 @@ def build(services: Services) -> NewRun:
         request: gr.Request, found: Measured, name: str, secret: str, preset_name: str, kind: str, path: str | None,
         *values: Any,
     ) -> Any:  # fmt: skip
-        language = language_of(request)
-        with shown_to_user(language):
+        with for_maker(services, request) as language:
             recipe = recipe_of(preset_name, kind, path, values)
             shown, table = gr.skip(), gr.skip()
             if found.of != _signature(recipe):
@@ -171,24 +181,27 @@ def build(services: Services) -> NewRun:
             run = jobs.start(services.home, recipe, name=(name or "").strip(), environment=environment)
             waits = run.status().waiting
             gr.Info(wording.sentence("train.queued" if waits else "train.started", language, run=run.name))
-            return shown, table, found, run.name, gr.Button(interactive=True)
+            # With the time: a deleted run's name may come again, and a value that stays the same tells nobody.
+            return shown, table, found, f"{run.name}\n{time.time()}", gr.Button(interactive=True)
 
     def preset_filled(preset_name: str) -> list[Any]:
         return filled(Recipe.read(preset_name))[1:]
 
     def loaded(path: str, request: gr.Request) -> list[Any]:
-        with shown_to_user(language_of(request)):
+        with for_maker(services, request):
             return filled(Recipe.read(path))[1:]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    plan_outputs = [plan_shown, command, start, save, *controls]
+    plan_outputs = [plan_shown, command, start, written, *controls]
     preset.input(preset_filled, preset, controls, **private)
+    save.click(None, written, None, js=SAVE_YAML, **private)
     load.upload(loaded, load, controls, **private)
     kind.change(lambda kind: gr.Column(visible=kind == "upload"), kind, upload, **private)
     file.upload(looked, chosen, [gate_shown, dropped, measured, start], **private)
     look.click(looked, chosen, [gate_shown, dropped, measured, start], api_visibility="private")
+    page = gr.context.Context.root_block
     gr.on(
-        [kind.change, file.change, measured.change, *(control.change for control in controls)],
+        [page.load, kind.change, file.change, measured.change, *(control.change for control in controls)],
         planned,
         [measured, *chosen],
         plan_outputs,
@@ -202,8 +215,6 @@ def build(services: Services) -> NewRun:
         [gate_shown, dropped, measured, started, start],
         api_visibility="private",
     )
-    page = gr.context.Context.root_block
-    page.load(planned, [measured, *chosen], plan_outputs, **private)
     return NewRun([kind, *controls], started)
 
 
@@ -221,10 +232,22 @@ def keep_upload(home: Path, path: Path) -> Path:
     return kept
 
 
+def _data_signature(recipe: Recipe) -> str:
+    """What rows and their lengths depend on."""
+    return repr((recipe.data, recipe.base.model, recipe.training.objective))
+
+
 def _signature(recipe: Recipe) -> str:
     """What the gate's result depends on."""
     t = recipe.training
-    counted = (t.max_length, t.per_device_train_batch_size, t.gradient_accumulation_steps, t.max_steps)
+    counted = (
+        t.objective,
+        t.lr_scheduler_type,
+        t.max_length,
+        t.per_device_train_batch_size,
+        t.gradient_accumulation_steps,
+        t.max_steps,
+    )
     return repr((recipe.data, recipe.base.model, counted, t.num_train_epochs, t.warmup_steps))
 
 
@@ -232,7 +255,12 @@ def _examine(recipe: Recipe, language: str) -> tuple[str, Any, Measured]:
     with tempfile.TemporaryDirectory(prefix="shohomormi-gate-") as folder:
         seen = gate.examine(recipe, Path(folder))
     found = Measured(
-        _signature(recipe), seen.report["splits"]["train"], seen.lengths.median, seen.lengths.longest, seen.blocked
+        _data_signature(recipe),
+        _signature(recipe),
+        seen.report["splits"]["train"],
+        seen.lengths.median,
+        seen.lengths.longest,
+        seen.blocked,
     )
     table = gr.File(visible=False)
     if gate.dropped_rows(seen.report):
@@ -253,9 +281,3 @@ def _estimate(services: Services, recipe: Recipe, found: Measured) -> plan.Plan:
         longest=found.longest,
         past=plan.past_runs(services.home, base),
     )
-
-
-def _yaml_file(recipe: Recipe) -> Path:
-    path = Path(tempfile.mkdtemp()) / f"{recipe.name}.yaml"
-    path.write_text(recipe.to_yaml(), encoding="utf-8")
-    return path

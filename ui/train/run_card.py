@@ -14,6 +14,9 @@ from finetune.training import queue, runs, samples
 from finetune.training.alerts import Alert
 from ui import wording
 
+MOST_ANSWERS = 12
+"""Of one prompt that are shown: the base's and the latest; samples.jsonl holds all."""
+
 
 def card_html(run: runs.Run, status: runs.Status, lines: list[dict[str, Any]], language: str) -> str:
     """A run's state in one card: what it does, how far it is, how long it will take, what went wrong."""
@@ -26,7 +29,7 @@ def card_html(run: runs.Run, status: runs.Status, lines: list[dict[str, Any]], l
     state = say(f"status.{_phase(status, stopping, cancelling)}")
     facts = []
     if status.waiting:
-        facts.append(say("status.position", ahead=max(0, queue.position(run) - 1)))
+        facts.append(say("status.position", ahead=queue.position(run)))
     if status.total_steps:
         facts.append(say("status.steps", step=status.step, total=status.total_steps))
     left = seconds_left(status, lines)
@@ -66,8 +69,12 @@ def _phase(status: runs.Status, stopping: bool, cancelling: bool) -> str:
 
 def seconds_left(status: runs.Status, lines: list[dict[str, Any]]) -> float | None:
     """How long the remaining steps will take at the pace of the last ones; None before there is a pace."""
-    latest = islice((line for line in reversed(lines) if "loss" in line), 20)
-    timed = [(line["step"], line["elapsed_s"]) for line in latest][::-1]
+    timed: list[tuple[int, float]] = []
+    for line in islice((line for line in reversed(lines) if "loss" in line), 20):
+        if timed and line["step"] > timed[-1][0]:
+            break  # what was measured before the run was resumed
+        timed.append((line["step"], line["elapsed_s"]))
+    timed = timed[::-1]
     if len(timed) < 2 or timed[-1][0] == timed[0][0]:
         return None
     pace = (timed[-1][1] - timed[0][1]) / (timed[-1][0] - timed[0][0])
@@ -103,6 +110,8 @@ def samples_html(lines: list[dict[str, Any]], language: str) -> str:
     blocks = []
     for prompt, answers in samples.timeline(lines).items():
         rows = []
+        if len(answers) > MOST_ANSWERS:
+            answers = [answers[0], *answers[1 - MOST_ANSWERS :]]
         for answer in answers:
             step = html.escape(wording.sentence("samples.step", language, step=answer.step))
             loss = "" if answer.eval_loss is None else wording.digits(f"{answer.eval_loss:.2f}", language)

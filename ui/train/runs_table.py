@@ -14,6 +14,7 @@ from finetune.training.history import Row
 from ui import wording
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
+from ui.maker import for_maker
 from ui.services import Services
 from ui.train.run_card import spoken_time
 
@@ -74,9 +75,13 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> RunsTable:
         with shown_to_user(language_of(request)):
             return *_noted(services, name), _differences(services, name, beside, language_of(request))
 
-    def kept(name: str | None, text: str, marks: str, request: gr.Request) -> None:
+    def compared(name: str | None, beside: str | None, request: gr.Request) -> str:
         language = language_of(request)
         with shown_to_user(language):
+            return _differences(services, name, beside, language)
+
+    def kept(name: str | None, text: str, marks: str, request: gr.Request) -> None:
+        with for_maker(services, request) as language:
             notes.set_notes(runs.find(services.home, name or ""), text or "", (marks or "").split(","))
             gr.Info(wording.sentence("history.kept", language))
 
@@ -85,8 +90,8 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> RunsTable:
     for event in (tab.select, page.load, search.change):
         event(listed, asked, shown, **private)
     table.select(picked, None, chosen, **private)
-    for event in (chosen.change, other.change):
-        event(read, [chosen, other], [words, tags, differing], **private)
+    chosen.change(read, [chosen, other], [words, tags, differing], **private)
+    other.change(compared, [chosen, other], differing, **private)  # not the notes: somebody may be writing them
     keep.click(kept, [chosen, words, tags], None, **private).success(listed, asked, shown, **private)
     return RunsTable(table, opened, chosen)
 

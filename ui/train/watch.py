@@ -15,16 +15,20 @@ from typing import Any
 
 import gradio as gr
 
-from finetune.training import alerts, checkpoints, export, jobs, runs, samples, trackers
+from finetune.errors import FinetuneError
+from finetune.training import alerts, checkpoints, export, jobs, queue, runs, samples, trackers
 from finetune.training.runs import Run
 from ui import plots, wording
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
+from ui.maker import for_maker
 from ui.plots import View
 from ui.services import Services
 from ui.train.run_card import alerts_html, card_html, empty_html, samples_html
 
 REFRESH_SECONDS = 2
+EVAL = "eval_loss"
+"""Drawn by itself only where several runs are overlaid; of one run it stands beside the train loss."""
 
 
 @dataclass
@@ -62,7 +66,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
                     hub = gr.Textbox(label=label("train.hub"), placeholder="name/llama-bangla-empathic-lora")
                     token = gr.Textbox(type="password", label=label("train.hub.token"), info=label("train.hub.info"))
                     push = gr.Button(label("train.hub.push"), size="sm")
-            with gr.Accordion(label("train.delete"), open=False):
+            with gr.Accordion(label("train.delete"), open=False) as removal:
                 gr.Markdown(label("train.delete.sure"), elem_classes="quiet")
                 delete = gr.Button(label("train.delete.yes"), variant="stop", size="sm")
             with gr.Accordion(label("train.log"), open=False):
@@ -86,14 +90,14 @@ def build(services: Services, page: gr.Blocks) -> Watch:
             drawn = {}
             drawn["loss"] = gr.Plot(label=label("train.loss"), visible=False)
             with gr.Row():
-                for metric in plots.FIGURES[1:]:
+                for metric in (*plots.FIGURES[1:], EVAL):
                     drawn[metric] = gr.Plot(label=label(f"plot.{metric}.label"), visible=False, min_width=280)
             with gr.Accordion(label("samples.title"), open=True, visible=False) as learning:
                 replies = gr.HTML(padding=False, elem_id="samples")
     timer = gr.Timer(REFRESH_SECONDS, active=False)
     seen = gr.State("")
     panel = [chosen, others, card, told, *drawn.values(), log, stop, cancel, copy, again, checkpoint, ways, learning,
-             replies, timer, seen]  # fmt: skip
+             replies, timer, seen, removal, delete]  # fmt: skip
     inputs = [chosen, others, smoothing, x, logarithmic, clip, seen]
 
     def show(
@@ -109,10 +113,19 @@ def build(services: Services, page: gr.Blocks) -> Watch:
                 return {card: empty_html(language), chosen: gr.Dropdown(choices=[], value=None), seen: "", **nothing()}
             view = View(smoothing=smoothing, log=logarithmic, clip=clip, x=x)
             drawn_runs = [run, *(one for one in known if one.name in (beside or []) and one.name != run.name)]
-            mark = f"{language} {view} {[r.name for r in known]} {[_mark(r) for r in drawn_runs]}"
+            mark = f"{run.name} {language} {view} {[r.name for r in known]} {[_mark(r) for r in drawn_runs]}"
             if mark == last:
                 return {seen: gr.skip()}
-            return _filled(run, known, drawn_runs, view, language) | {seen: mark}
+            fresh = not last.startswith(f"{run.name} ")  # another run: its deletion must be asked for anew
+            try:
+                return _filled(run, known, drawn_runs, view, language, fresh) | {seen: mark}
+            except FinetuneError as error:  # one damaged file must not take the page with it
+                names = [one.name for one in known]
+                told_ = f'<div class="run-card failed" lang="{language}"><div class="error" role="alert">'
+                told_ += f"{html.escape(wording.error(error, language))}</div></div>"
+                damaged = {card: told_, chosen: gr.Dropdown(choices=names, value=run.name), seen: ""}
+                remove = gr.Button(wording.sentence("train.delete.this", language, run=run.name))
+                return {**nothing(), **damaged, delete: remove}
 
     def nothing() -> dict[Any, Any]:
         """Where no run is left, nothing of the last one stays."""
@@ -120,7 +133,9 @@ def build(services: Services, page: gr.Blocks) -> Watch:
         shut = {one: gr.Button(interactive=False) for one in (stop, cancel, copy)}
         return {told: "", log: "", ways: "", learning: gr.Accordion(visible=False), **hidden, **shut}
 
-    def _filled(run: Run, known: list[Run], drawn_runs: list[Run], view: View, language: str) -> dict[Any, Any]:
+    def _filled(
+        run: Run, known: list[Run], drawn_runs: list[Run], view: View, language: str, fresh: bool
+    ) -> dict[Any, Any]:
         status = run.status()
         names = [one.name for one in known]
         histories = {one.name: services.curves(one) for one in drawn_runs}
@@ -129,10 +144,10 @@ def build(services: Services, page: gr.Blocks) -> Watch:
             metric: plots.overlay(histories, metric, view, language)
             if len(drawn_runs) > 1 and any(metric in history.metrics for history in histories.values())
             else None
-            for metric in plots.FIGURES
+            for metric in (*plots.FIGURES, EVAL)
         }
         if len(drawn_runs) == 1:
-            figures = plots.figures(histories[run.name], language, view, run.name)
+            figures = {**plots.figures(histories[run.name], language, view, run.name), EVAL: None}
         points = [point for point in checkpoints.of(run) if point.complete]
         written = samples.read(run.folder)
         resumable = not status.active and bool(points) and status.state != "finished"
@@ -154,7 +169,9 @@ def build(services: Services, page: gr.Blocks) -> Watch:
             ways: ways_of(run),
             learning: gr.Accordion(visible=bool(written)),
             replies: samples_html(written, language),
-            timer: gr.Timer(active=any(one.status().active for one in known)),
+            timer: gr.Timer(active=any(_active(one) for one in known)),
+            **({removal: gr.Accordion(open=False)} if fresh else {}),
+            delete: gr.Button(wording.sentence("train.delete.this", language, run=run.name)),
         }
 
     def act(function: Any) -> Any:
@@ -162,7 +179,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
 
         def handler(request: gr.Request, *values: Any) -> Any:
             shown, extra = values[: len(inputs)], values[len(inputs) :]
-            with shown_to_user(language_of(request)):
+            with for_maker(services, request):
                 function(runs.find(services.home, shown[0] or ""), *extra)
             return show(request, *shown[:-1], "")
 
@@ -176,20 +193,19 @@ def build(services: Services, page: gr.Blocks) -> Watch:
         services.drop(run)
 
     def zipped(name: str, request: gr.Request) -> Any:
-        with shown_to_user(language_of(request)):
+        with for_maker(services, request):
             run = runs.find(services.home, name or "")
-            return gr.File(value=str(export.to_zip(run, Path(tempfile.mkdtemp()) / f"{run.name}.zip")), visible=True)
+            return gr.File(value=str(export.to_zip(run, export.place(run, "zip"))), visible=True)
 
     def tabled(name: str, beside: list[str], request: gr.Request) -> Any:
-        with shown_to_user(language_of(request)):
+        with for_maker(services, request):
             found = [runs.find(services.home, one or "") for one in dict.fromkeys([name, *(beside or [])])]
             path = Path(tempfile.mkdtemp()) / f"{name}.csv"
             plots.csv_of({run.name: services.curves(run) for run in found}, path)
             return gr.File(value=str(path), visible=True)
 
     def pushed(name: str, repository: str, secret: str, request: gr.Request) -> None:
-        language = language_of(request)
-        with shown_to_user(language):
+        with for_maker(services, request) as language:
             export.to_hub(
                 runs.find(services.home, name or ""), (repository or "").strip(), token=(secret or "").strip() or None
             )
@@ -210,9 +226,20 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     return Watch(chosen, show, inputs, panel, copy)
 
 
+def _active(run: Run) -> bool:
+    """Whether a run goes on or waits; one whose status is damaged does neither."""
+    try:
+        return run.status().active
+    except FinetuneError:
+        return False
+
+
 def _mark(run: Run) -> tuple[Any, ...]:
     """Changes when anything that the page shows of a run does."""
-    status = run.status()
+    try:
+        status: Any = run.status(), queue.position(run)
+    except FinetuneError as error:
+        status = str(error)
     sizes = []
     for name in ("metrics.jsonl", samples.FILE, "log.txt", trackers.FILE, "stop", "cancel"):
         path = run.folder / name

@@ -36,6 +36,8 @@ def test_every_control_reaches_the_recipe(name):
     held = recipe_form.settings(new_run.NAMES, values)
     if name == "training.load_best_model_at_end":
         held["training.early_stopping_patience"] = 0
+    if name == "training.objective":
+        held["data.source"] = "dpo.jsonl"
     if name in ("training.eval_steps", "training.save_steps"):  # these two must fit each other
         held["training.load_best_model_at_end"] = False
     recipe = DEMO.with_settings(held)

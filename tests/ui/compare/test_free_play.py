@@ -8,7 +8,7 @@ from finetune import models
 from finetune.errors import BackendError, DataError, RecipeError
 from finetune.inference import safety
 from finetune.inference.backends import ScriptedBackend
-from ui import compare_tab
+from ui.compare import free_play
 from ui.services import DEMO
 
 VALUES = [0.5, 0.8, 64, 7]
@@ -16,7 +16,7 @@ CRISIS = "আমি আর বাঁচতে চাই না।"
 
 
 def shown(services, text, adapter=DEMO, values=VALUES, language="bn", key="ক/compare"):
-    return list(compare_tab.compare(services, text, adapter, values, language, key))
+    return list(free_play.compare(services, text, adapter, values, language, key))
 
 
 def test_both_sides_grow_step_by_step(services):
@@ -73,7 +73,7 @@ def test_a_direct_crisis_phrase_gets_the_fixed_message_even_where_the_adapter_is
 
 def test_stop_ends_both_sides(services):
     event = services.stop_event("ক/compare")
-    stream = compare_tab.compare(services, "আজ মনটা খারাপ।", DEMO, VALUES, "bn", "ক/compare")
+    stream = free_play.compare(services, "আজ মনটা খারাপ।", DEMO, VALUES, "bn", "ক/compare")
     assert next(stream) == ("কষ্টটা ",) * 2
     event.set()
     assert list(stream) == []

@@ -1,0 +1,100 @@
+"""Free play: one prompt, base and tuned side by side with their names, from one batch with one seed. No votes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from finetune.errors import DataError
+from finetune.inference import safety
+from finetune.review import pairs
+from ui import wording
+from ui.errors import language_of, shown_to_user
+from ui.layout_parts import adapter_choices, adapter_chooser, crisis_text, generation_panel, label, settings_of
+from ui.services import Services
+
+
+def build(services: Services, tab: gr.Tab) -> None:
+    """Lay out the page and wire it; `tab` is the Compare tab, whose opening brings new adapters into the chooser."""
+    with gr.Row(equal_height=False):
+        prompt = gr.Textbox(
+            label=label("compare.prompt"),
+            placeholder=label("compare.prompt.placeholder"),
+            lines=2,
+            max_lines=6,
+            scale=5,
+            elem_id="compare-prompt",
+        )
+        with gr.Column(scale=2, min_width=200):
+            adapter = adapter_chooser(services)
+    gr.Examples([[text] for text in wording.EXAMPLES], [prompt], label=label("examples"), api_visibility="private")
+    with gr.Row(elem_classes="actions"):
+        start = gr.Button(label("compare.start"), variant="primary", elem_id="compare-start")
+        stop = gr.Button(label("stop"), interactive=False)
+    with gr.Row():
+        base, tuned = (
+            gr.Textbox(
+                label=label(f"compare.{side}"),
+                lines=5,
+                max_lines=16,
+                interactive=False,
+                buttons=["copy"],
+                elem_classes=["side", side],
+                elem_id=f"compare-{side}",
+                min_width=280,
+            )
+            for side in ("base", "tuned")
+        )
+    gr.Markdown(label("compare.note"), elem_classes="quiet")
+    panel = generation_panel()
+
+    def begin(request: gr.Request) -> list[Any]:
+        services.stop_event(f"{request.session_hash}/compare")
+        return [gr.Button(interactive=False), gr.Button(interactive=True), "", ""]
+
+    def answer(request: gr.Request, text: str, name: str, *values: Any) -> Iterator[tuple[str, str]]:
+        language = language_of(request)
+        with shown_to_user(language):
+            yield from compare(services, text, name, values, language, f"{request.session_hash}/compare")
+
+    def end() -> list[Any]:
+        return [gr.Button(interactive=True), gr.Button(interactive=False)]
+
+    def stopped(request: gr.Request) -> None:
+        services.stop(f"{request.session_hash}/compare")
+
+    private = {"api_visibility": "private"}
+    for event in (start.click, prompt.submit):
+        begun = event(begin, None, [start, stop, base, tuned], queue=False, **private)
+        answered = begun.then(
+            answer,
+            [prompt, adapter, *panel],
+            [base, tuned],
+            concurrency_id="model",
+            concurrency_limit=1,
+            show_progress="minimal",
+            **private,
+        )
+        for ended in (answered.success, answered.failure):  # a stream that fails does not reach .then
+            ended(end, None, [start, stop], queue=False, **private)
+    stop.click(stopped, None, None, queue=False, **private)
+    tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
+
+
+def compare(
+    services: Services, text: str, adapter: str, values: Sequence[Any], language: str, key: str
+) -> Iterator[tuple[str, str]]:
+    """Both replies as they grow; the fixed message on both sides where the screen says strong."""
+    text = text.strip()
+    if not text:
+        raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
+    if safety.screen(text) == "strong":
+        told = crisis_text(language, again=False).replace("**", "").replace("*", "")
+        yield told, told
+        return
+    folder = services.adapter(adapter)
+    settings = settings_of(services.generation(adapter), *values)
+    stop = services.stops.get(key)
+    yield from pairs.stream(services.backend, text, folder, settings, stop)
