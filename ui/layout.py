@@ -55,7 +55,11 @@ def _lead_to_training(
     def taken(set_id: str, request: gr.Request) -> list[Any]:
         with maker.for_maker(services, request):
             recipe = verdict_view.recipe(services, set_id)
-            return [*new_run.filled(recipe), gr.Tabs(selected=train_tab.NEW), gr.Tabs(selected="train")]
+            return [
+                *new_run.filled(recipe, verdict_view.DPO),
+                gr.Tabs(selected=train_tab.NEW),
+                gr.Tabs(selected="train"),
+            ]
 
     outputs = [*training.form, training.pages, tabs]
     verdict.train.click(taken, verdict.chosen, outputs, api_visibility="private", show_progress="hidden")

@@ -248,6 +248,14 @@ REPORT: dict[str, tuple[str, str]] = {
         "পড়েছেন একজনই, তাই এটা একজন মানুষের রুচি। আরও কয়েকজনকে পড়তে দিন।",
         "This is one person’s taste: nobody else has judged. Ask a few more.",
     ),
+    "warning.sides_uneven": (
+        "যেসব ভোটে একটা বাছা হয়েছে, তার {percent}%-এ দ্বিতীয় জনের উত্তর ছিল বাঁ দিকে, মানে পাশ লটারিতে ঠিক হয়নি। তাই যেটাকে পছন্দ মনে হচ্ছে, সেটা হয়তো শুধু এক পাশের প্রতি ঝোঁক।",
+        "The second side stood on the left in {percent}% of the decided votes, so places were not drawn by lot: what looks like a preference may be one for a place.",
+    ),
+    "warning.disagreement": (
+        "কোনটা ভালো, তা নিয়ে পাঠকদের মত আলাদা: আন্দাজে বাছলেও প্রায় এতটাই মিলত।",
+        "People judged differently: picking at random, they would have agreed almost as often.",
+    ),
     "warning.side_bias": (
         "উত্তর যেমনই হোক, এক পাশেরটাই বেশি বাছা হয়েছে। কে কোন পাশে বসবে তা লটারিতে ঠিক হয়, তাই হারটা ঠিকই আছে, তবে নিশ্চয়তা একটু কম।",
         "One side was preferred whatever stood there. Sides are drawn by lot, so the rate holds, but is less certain.",

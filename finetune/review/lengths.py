@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from finetune.review.statistics import FEWEST_CLUSTERS, Interval, t_quantile
+from finetune.review.statistics import FEWEST_CLUSTERS, Interval, share_of, t_quantile
 
 
 def at_equal_length(wins: Sequence[float], log_ratios: Sequence[float], clusters: Sequence[object]) -> Interval:
@@ -36,7 +36,7 @@ def at_equal_length(wins: Sequence[float], log_ratios: Sequence[float], clusters
         return nothing
     design = np.column_stack([np.ones_like(x), x / x.std()])
     weights = _fitted(design, y)
-    shares = 1 / (1 + np.exp(-design @ weights))
+    shares = _shares(design, weights)
     scores, information = np.zeros((number, 2)), np.zeros((number, 2, 2))
     np.add.at(scores, groups, design * (y - shares)[:, None])
     np.add.at(information, groups, design[:, :, None] * design[:, None, :] * (shares * (1 - shares))[:, None, None])
@@ -47,8 +47,8 @@ def at_equal_length(wins: Sequence[float], log_ratios: Sequence[float], clusters
     half = t_quantile(number - 1) * math.sqrt((number - 1) / number * float(steps @ steps))
     value, ends = float(weights[0]), (None, None)
     if half > 1e-6:  # what is left of rounding
-        ends = _share(value - half), _share(value + half)
-    return Interval(_share(value), *ends, len(y), number)
+        ends = share_of(value - half), share_of(value + half)
+    return Interval(share_of(value), *ends, len(y), number)
 
 
 def _parted(won: Any, lost: Any) -> bool:
@@ -63,15 +63,17 @@ def _fitted(design: Any, y: Any) -> Any:
 
     def loss(weights: Any) -> tuple[float, Any]:
         odds = design @ weights
-        return (np.logaddexp(0, odds) - y * odds).mean(), design.T @ (1 / (1 + np.exp(-odds)) - y) / len(y)
+        return (np.logaddexp(0, odds) - y * odds).mean(), design.T @ (_shares(design, weights) - y) / len(y)
 
     def curvature(weights: Any) -> Any:
-        shares = 1 / (1 + np.exp(-design @ weights))
+        shares = _shares(design, weights)
         return design.T @ (design * (shares * (1 - shares))[:, None]) / len(y)
 
     start, method = np.zeros(design.shape[1]), "trust-exact"
     return optimize.minimize(loss, start, method=method, jac=True, hess=curvature, options={"gtol": 1e-10}).x
 
 
-def _share(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-log_odds))
+def _shares(design: Any, weights: Any) -> Any:
+    from scipy import special
+
+    return special.expit(design @ weights)

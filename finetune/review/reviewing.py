@@ -147,7 +147,7 @@ class Reviewing:
         }
         if not (reasons or note.strip() or any(by_role.values())):
             return False
-        vote = self._meant(person, ticket, "both_good")  # what was chosen stands in the vote itself
+        vote = Vote(ticket.vote_id, ticket.set_id, ticket.prompt_id, person["reviewer"], "", "")
         return not self.votes.details(vote, by_role, reasons, note)
 
     def undo(self, person: Mapping[str, str], set_id: str) -> Ticket | None:

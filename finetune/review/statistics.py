@@ -24,6 +24,9 @@ so nothing is settled and nothing foretold."""
 MOST_NEEDED = 100_000
 """Votes beyond which "so many more" is no advice: the rate cannot be told from one half."""
 
+ROUNDING = 1e-9
+"""Below this share of what it is reckoned from, a spread is what rounding left of none."""
+
 CHUNK = 1 << 22
 """Drawn prompts that are held at once: 32 MB, whatever the number of prompts."""
 
@@ -73,7 +76,7 @@ def mean(values: Sequence[float], clusters: Sequence[object], scale: tuple[float
         return Interval(None, None, None, 0, 0)
     value = float(sums.sum() / counts.sum())
     error = _error(sums, counts, value) if number > 1 else 0.0
-    if not error:
+    if error < ROUNDING:
         return Interval(value, None, None, len(values), number)
     half = t_quantile(number - 1) * error
     return Interval(value, max(scale[0], value - half), min(scale[1], value + half), len(values), number)
@@ -116,6 +119,11 @@ def t_quantile(freedom: int) -> float:
     return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
 
 
+def share_of(log_odds: float) -> float:
+    """The share with these log-odds; 0 or 1 where they are too far out for a float."""
+    return (1 + math.tanh(log_odds / 2)) / 2
+
+
 def _by_cluster(values: Sequence[float], clusters: Sequence[object]) -> tuple[Any, Any]:
     """Sums and counts by cluster, in an order that does not depend on the values'."""
     import numpy as np
@@ -146,8 +154,8 @@ def _bootstrap_t(sums: Any, counts: Any, seed: int) -> tuple[float, float] | Non
     ones, of = totals[:, 0], totals[:, 1]
     rates = ones / of
     squares = totals[:, 2] - 2 * rates * totals[:, 3] + rates**2 * totals[:, 4]  # of the residuals
-    # Below the rounding error of these products a sample's clusters all say the same; its rate may then be 0 or 1.
-    varied = (squares > 1e-9 * totals[:, 4]) & (rates > 0) & (rates < 1)
+    # Without a spread, a sample's clusters all say the same; its rate may then be 0 or 1.
+    varied = (squares > ROUNDING * totals[:, 4]) & (rates > 0) & (rates < 1)
     rates, of = rates[varied], of[varied]
     errors = np.sqrt(number / (number - 1) * squares[varied]) / of / (rates * (1 - rates))  # by the delta method
     distances = np.abs(np.log(rates / (1 - rates)) - _log_odds(value)) / errors
@@ -156,8 +164,7 @@ def _bootstrap_t(sums: Any, counts: Any, seed: int) -> tuple[float, float] | Non
         return None
     half = float(np.partition(distances, wanted)[wanted]) * _error(sums, counts, value) / (value * (1 - value))
     middle = _log_odds(value)
-    low, high = (1 / (1 + math.exp(-end)) for end in (middle - half, middle + half))
-    return low, high
+    return share_of(middle - half), share_of(middle + half)
 
 
 def _resampled(columns: Any, seed: int) -> Any:

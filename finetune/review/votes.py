@@ -1,4 +1,4 @@
-"""The votes: an append-only SQLite file. A vote is on disk when `vote` returns, once, whatever happens afterwards.
+"""The votes: an append-only store. A vote is on disk when `vote` returns, once, whatever happens afterwards.
 
 A correction is a row of its own: an undone vote stays in the history, and no row is ever changed or deleted (triggers
 refuse it). Reviewers are a chosen name with a private token, of which only a hash is kept, or an account that logs in.
@@ -8,120 +8,69 @@ The store knows neither pairs nor which side is which beyond what each row says 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import sqlite3
-import threading
-import unicodedata
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from finetune import bengali
 from finetune.errors import ReviewError
 from finetune.inference import safety
+from finetune.review import vote_rows as rows
 from finetune.review.sessions import ROLES
+from finetune.review.vote_file import VoteFile
+from finetune.review.vote_rows import Vote
 
 FILE = "votes.sqlite3"
-VERSION = 1
-"""Of the tables below, kept in the file's `user_version`."""
-
 CHOICES = (*ROLES, "both_good", "both_bad")
 CRITERIA = ("empathy", "natural", "relevance", "safety")
-LONGEST_NAME, LONGEST_NOTE, MOST_REASONS = 80, 2000, 12
-BUSY_SECONDS = 20.0
-"""How long a writer waits for others; a vote takes milliseconds, so that only a stuck disk comes near."""
+LOWEST_MARK, HIGHEST_MARK = 1, 5
+LONGEST_NAME, LONGEST_NOTE, LONGEST_REASON, MOST_REASONS = 80, 2000, 40, 12
 
-_SCHEMA = (
-    """CREATE TABLE reviewers (
-         reviewer TEXT PRIMARY KEY, name TEXT NOT NULL, provider TEXT NOT NULL, secret TEXT NOT NULL,
-         at TEXT NOT NULL)""",
-    """CREATE TABLE events (
-         number INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('vote', 'details', 'undo', 'reveal')),
-         vote_id TEXT NOT NULL, set_id TEXT NOT NULL, prompt_id TEXT NOT NULL, reviewer TEXT NOT NULL,
-         repeat INTEGER NOT NULL, choice TEXT NOT NULL, shown_left TEXT NOT NULL, details TEXT NOT NULL,
-         at TEXT NOT NULL)""",
-    "CREATE UNIQUE INDEX one_vote ON events (vote_id) WHERE kind = 'vote'",
-    "CREATE UNIQUE INDEX one_undo ON events (vote_id) WHERE kind = 'undo'",
-    "CREATE INDEX by_reviewer ON events (set_id, reviewer)",
-    *(
-        f"CREATE TRIGGER no_{what}_{table} BEFORE {what} ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END"
-        for table in ("reviewers", "events")
-        for what in ("UPDATE", "DELETE")
-    ),
-    f"PRAGMA user_version = {VERSION}",
-)
-_STANDING = """
-SELECT number, vote_id, set_id, prompt_id, events.reviewer, repeat, choice, shown_left, events.at, name FROM events
-LEFT JOIN reviewers ON reviewers.reviewer = events.reviewer
-WHERE kind = 'vote' AND NOT EXISTS (SELECT 1 FROM events AS u WHERE u.kind = 'undo' AND u.vote_id = events.vote_id)
-"""
-
-
-@dataclass(frozen=True)
-class Vote:
-    """One vote: which role's reply was preferred, and which of them stood on the left."""
-
-    vote_id: str
-    set_id: str
-    prompt_id: str
-    reviewer: str
-    choice: str
-    left: str
-    repeat: bool = False
-    at: str = ""
-    """ISO 8601, UTC, whole seconds; empty takes the present moment."""
+_ID = re.compile("[^\x00-\x1f\ud800-\udfff]{1,500}")
+"""What can name something: from other tools it may be words, but no page of them, and no half characters."""
 
 
 class VoteStore:
-    """All votes of a home. Use it from any thread and any process: every thread has a connection of its own."""
+    """All votes of a home. Use it from any thread and any process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._local = threading.local()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._writing() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version > VERSION:
-                raise ReviewError(
-                    f"{path} was written by a newer version of this program. Update the program; the votes are safe.",
-                    key="review.newer_votes",
-                    file=path.name,
-                )
-            if version == 0:
-                for statement in _SCHEMA:
-                    db.execute(statement)
+        self._file = VoteFile(path)
 
     # who votes
 
     def register(self, name: str) -> tuple[str, str]:
         """A new reviewer by a chosen name; gives their id and the token that proves it is them."""
-        name = _clean(name, LONGEST_NAME)
+        name = _bounded(name, LONGEST_NAME).replace("\n", " ")
         if not name:
             raise ReviewError("Write a name first; a nickname will do.", key="review.no_name")
         reviewer, token = uuid.uuid4().hex[:16], secrets.token_urlsafe(24)
-        with self._writing() as db:
-            db.execute("INSERT INTO reviewers VALUES (?, ?, 'token', ?, ?)", (reviewer, name, _hash(token), _now()))
+        with self._file.writing() as db:
+            db.execute("INSERT INTO reviewers VALUES (?, ?, 'token', ?, ?)", (reviewer, name, _hash(token), rows.now()))
         return reviewer, token
 
     def register_login(self, account: str, secret: str) -> tuple[str, str]:
         """The reviewer of an account that has logged in elsewhere (Hugging Face), always the same, and their token."""
         reviewer = hashlib.sha256(f"huggingface:{account}".encode()).hexdigest()[:16]
         token = hmac.new(secret.encode(), account.encode(), hashlib.sha256).hexdigest()
-        row = (reviewer, _clean(account, LONGEST_NAME), "huggingface", _hash(token), _now())
-        with self._writing() as db:
+        row = (reviewer, _bounded(account, LONGEST_NAME), "huggingface", _hash(token), rows.now())
+        with self._file.writing() as db:
             db.execute("INSERT OR IGNORE INTO reviewers VALUES (?, ?, ?, ?, ?)", row)
         return reviewer, token
 
     def proves(self, reviewer: str, token: str) -> bool:
         """Whether a token is this reviewer's."""
-        row = self._db.execute("SELECT secret FROM reviewers WHERE reviewer = ?", (reviewer,)).fetchone()
-        return bool(row and row[0]) and hmac.compare_digest(row[0], _hash(token))
+        with self._file.reading() as db:
+            row = db.execute("SELECT secret FROM reviewers WHERE reviewer = ?", (reviewer,)).fetchone()
+        return bool(row and row["secret"]) and hmac.compare_digest(row["secret"], _hash(token))
 
     # what they say
 
@@ -131,203 +80,187 @@ class VoteStore:
         ReviewError where the reviewer has voted on this item, or has seen which side is which.
         """
         _check(vote)
-        with self._writing() as db:
-            known = db.execute("SELECT reviewer FROM events WHERE kind = 'vote' AND vote_id = ?", (vote.vote_id,))
-            if known.fetchone():
+        with self._file.writing() as db:
+            known = rows.find(db, vote.vote_id)
+            if known:
+                if Vote.of(known).item != vote.item:
+                    raise _not_theirs()
                 return False
-            if self._revealed(db, vote.set_id, vote.reviewer):
-                raise ReviewError(
-                    "You have seen which side is which in this set, so no more votes on it are taken.",
-                    key="review.unblinded",
-                )
-            same = db.execute(
-                f"{_STANDING} AND set_id = ? AND events.reviewer = ? AND prompt_id = ? AND repeat = ?",
-                (vote.set_id, vote.reviewer, vote.prompt_id, int(vote.repeat)),
-            )
-            if same.fetchone():
+            _refuse_unblinded(db, vote.set_id, vote.reviewer)
+            if rows.held(db, vote):
                 raise ReviewError("You have voted on this pair. Undo that vote first.", key="review.twice")
-            self._add(db, "vote", vote)
+            rows.add(db, "vote", vote, at=vote.at)
         return True
 
-    def details(self, vote: Vote, ratings: Mapping[str, Mapping[str, int]], reasons: Sequence[str], note: str) -> bool:
-        """Keep what was said beside a vote: 1 to 5 by criterion and role, reasons, a note. Later ones replace earlier.
+    def details(self, vote: Vote, ratings: Mapping[str, Mapping[str, Any]], reasons: Sequence[str], note: str) -> bool:
+        """Keep what was said beside a vote, found by its id: marks by criterion and role, reasons, a note.
 
-        False where the note was withheld, for it reads like a crisis; the rest is kept.
+        Later ones replace earlier ones. False where the note was withheld, for it reads like a crisis; the rest is
+        kept. ReviewError where it is no standing vote of that reviewer, or where they have seen which side is which.
         """
-        note = _clean(note, LONGEST_NOTE)
-        withheld = safety.screen(note) == "strong"
-        said = {
-            "ratings": {
-                criterion: {role: int(mark) for role, mark in marks.items() if role in ROLES and mark in range(1, 6)}
-                for criterion, marks in ratings.items()
-                if criterion in CRITERIA and any(marks.values())
-            },
-            "reasons": [_clean(reason, 40) for reason in reasons][:MOST_REASONS],
-            "note": "" if withheld else note,
-        }
-        with self._writing() as db:
-            self._add(db, "details", vote, said)
-        return not withheld
+        said = _said(ratings, reasons, note)
+        with self._file.writing() as db:
+            known = rows.find(db, vote.vote_id)
+            if known is None or known["undone"] or known["reviewer"] != vote.reviewer:
+                raise _not_theirs()
+            _refuse_unblinded(db, known["set_id"], vote.reviewer)
+            rows.add(db, "details", Vote.of(known), said)
+        return "note_withheld" not in said
 
     def undo(self, set_id: str, reviewer: str) -> Vote | None:
         """Take back the reviewer's last standing vote on a set, and record that; None where there is none."""
-        with self._writing() as db:
-            if self._revealed(db, set_id, reviewer):
-                raise ReviewError(
-                    "You have seen which side is which in this set, so its votes stay as they are.",
-                    key="review.unblinded",
-                )
-            rows = db.execute(
-                f"{_STANDING} AND set_id = ? AND events.reviewer = ? ORDER BY number DESC LIMIT 1", (set_id, reviewer)
-            )
-            row = rows.fetchone()
-            if row is None:
+        with self._file.writing() as db:
+            _refuse_unblinded(db, set_id, reviewer)
+            standing = rows.votes(db, set_id, reviewer)
+            if not standing:
                 return None
-            vote = _vote(row)
-            self._add(db, "undo", vote)
+            vote = Vote.of(standing[-1])
+            rows.add(db, "undo", vote)
         return vote
 
     def reveal(self, set_id: str, reviewer: str) -> None:
         """Record that a reviewer has seen which side is which."""
-        with self._writing() as db:
-            if not self._revealed(db, set_id, reviewer):
-                self._add(db, "reveal", Vote(uuid.uuid4().hex, set_id, "", reviewer, "", ""))
+        with self._file.writing() as db:
+            if not rows.revealed(db, set_id, reviewer):
+                rows.add(db, "reveal", Vote(uuid.uuid4().hex, set_id, "", reviewer, "", ""))
 
     def revealed(self, set_id: str, reviewer: str) -> bool:
         """Whether they have."""
-        return self._revealed(self._db, set_id, reviewer)
+        with self._file.reading() as db:
+            return rows.revealed(db, set_id, reviewer)
 
     # what there is
 
     def standing(self, set_id: str | None = None, reviewer: str | None = None) -> list[Vote]:
         """Votes that hold, in the order in which they were given."""
-        return [_vote(row) for row in self._standing(set_id, reviewer)]
+        with self._file.reading() as db:
+            return [Vote.of(row) for row in rows.votes(db, set_id, reviewer)]
 
     def lines(self, set_id: str | None = None, *, history: bool = False) -> list[dict[str, Any]]:
         """Standing votes as an export's lines, without texts; with `history`, undone votes too, marked `undone`."""
-        details = {
-            row[0]: json.loads(row[1])
-            for row in self._db.execute("SELECT vote_id, details FROM events WHERE kind = 'details' ORDER BY number")
-        }
-        seen = {
-            (row[0], row[1]): row[2]
-            for row in self._db.execute("SELECT set_id, reviewer, MIN(number) FROM events WHERE kind = 'reveal'"
-                                        " GROUP BY set_id, reviewer")
-        }  # fmt: skip
-        rows = self._standing(set_id, None, history=history)
-        held = {row[1] for row in self._standing(set_id, None)} if history else None
+        with self._file.reading() as db:
+            found, details, reveals = rows.votes(db, set_id, undone=history), rows.details(db), rows.reveals(db)
         lines = []
-        for row in rows:
-            vote = _vote(row)
+        for row in found:
+            vote, elsewhere = Vote.of(row), json.loads(row["details"])  # what an import told of the vote
+            seen = row["number"] > reveals.get((vote.set_id, vote.reviewer), row["number"])
             line = {
                 "prompt_id": vote.prompt_id, "reviewer": vote.reviewer, "choice": vote.choice, "left": vote.left,
                 "vote_id": vote.vote_id, "set_id": vote.set_id, "repeat": vote.repeat, "at": vote.at,
-                "reviewer_name": row[9] or "",
+                "reviewer_name": row["name"] or elsewhere.get("reviewer_name", ""),
                 **{"ratings": {}, "reasons": [], "note": "", **details.get(vote.vote_id, {})},
-                "unblinded": row[0] > seen.get((vote.set_id, vote.reviewer), row[0]),
+                "unblinded": elsewhere.get("unblinded", seen),
             }  # fmt: skip
-            lines.append(line if held is None else {**line, "undone": vote.vote_id not in held})
+            lines.append({**line, "undone": bool(row["undone"])} if history else line)
         return lines
 
     def add(self, lines: Sequence[dict[str, Any]]) -> tuple[int, int]:
-        """Take over the lines of an export, all or none; how many were new and how many were known."""
+        """Take over the lines of an export, all or none; how many were new and how many were known.
+
+        Of two votes by one reviewer on one item the later holds: the earlier was undone, or given elsewhere. Who is
+        named in an export gets no right to vote here by that. What a line says beside a known vote that has nothing
+        beside it yet is taken too.
+        """
         new = 0
-        with self._writing() as db:
+        with self._file.writing() as db:
+            details = rows.details(db)
             for line in lines:
-                vote = Vote(
-                    str(line.get("vote_id") or _content_id(line)), str(line.get("set_id", "")), str(line["prompt_id"]),
-                    str(line["reviewer"]), str(line["choice"]), str(line["left"]), bool(line.get("repeat")),
-                    str(line.get("at") or _now()),
-                )  # fmt: skip
-                _check(vote)
-                if db.execute("SELECT 1 FROM events WHERE kind = 'vote' AND vote_id = ?", (vote.vote_id,)).fetchone():
-                    continue
-                name = _clean(str(line.get("reviewer_name", "")), LONGEST_NAME)
-                db.execute(
-                    "INSERT OR IGNORE INTO reviewers VALUES (?, ?, 'import', '', ?)", (vote.reviewer, name, _now())
-                )
-                self._add(db, "vote", vote)
-                said = {key: line[key] for key in ("ratings", "reasons", "note") if line.get(key)}
-                if said and safety.screen(str(said.get("note", ""))) != "strong":
-                    self._add(db, "details", vote, said)
-                new += 1
+                vote = _imported(line)
+                known = rows.find(db, vote.vote_id)
+                if known is None:
+                    new += 1
+                    rival = None if line.get("undone") else rows.held(db, vote)
+                    name = _bounded(str(line.get("reviewer_name") or ""), LONGEST_NAME)
+                    told = {"reviewer_name": name, "unblinded": bool(line.get("unblinded"))}
+                    rows.add(db, "vote", vote, told, at=vote.at)
+                    if rival:
+                        rows.add(db, "undo", vote if vote.at < rival["at"] else Vote.of(rival))
+                if line.get("undone") and not (known and known["undone"]):
+                    rows.add(db, "undo", Vote.of(known) if known else vote)
+                said = _said(line.get("ratings") or {}, line.get("reasons") or [], line.get("note") or "")
+                if line.get("note_withheld"):
+                    said["note_withheld"] = True
+                if any(said.values()) and vote.vote_id not in details:
+                    rows.add(db, "details", vote, said)
+                    details[vote.vote_id] = said
         return new, len(lines) - new
 
-    def _standing(self, set_id: str | None, reviewer: str | None, *, history: bool = False) -> list[tuple]:
-        query = _STANDING.partition("AND NOT EXISTS")[0] if history else _STANDING
-        wanted = [(column, value) for column, value in (("set_id", set_id), ("events.reviewer", reviewer)) if value]
-        query += "".join(f" AND {column} = ?" for column, _ in wanted) + " ORDER BY number"
-        return self._db.execute(query, [value for _, value in wanted]).fetchall()
 
-    @staticmethod
-    def _revealed(db: sqlite3.Connection, set_id: str, reviewer: str) -> bool:
-        found = db.execute(
-            "SELECT 1 FROM events WHERE kind = 'reveal' AND set_id = ? AND reviewer = ?", (set_id, reviewer)
-        )
-        return found.fetchone() is not None
-
-    @staticmethod
-    def _add(db: sqlite3.Connection, kind: str, vote: Vote, details: dict[str, Any] | None = None) -> None:
-        row = (
-            kind, vote.vote_id, vote.set_id, vote.prompt_id, vote.reviewer, int(vote.repeat), vote.choice, vote.left,
-            json.dumps(details or {}, ensure_ascii=False), vote.at or _now(),
-        )  # fmt: skip
-        db.execute(
-            "INSERT INTO events (kind, vote_id, set_id, prompt_id, reviewer, repeat, choice, shown_left, details, at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
+def _refuse_unblinded(db: sqlite3.Connection, set_id: str, reviewer: str) -> None:
+    if rows.revealed(db, set_id, reviewer):
+        raise ReviewError(
+            "You have seen which side is which in this set, so no more is taken and its votes stay as they are.",
+            key="review.unblinded",
         )
 
-    @property
-    def _db(self) -> sqlite3.Connection:
-        """This thread's connection: they are not for sharing, and one a call would read the schema each time."""
-        if getattr(self._local, "db", None) is None:
-            db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")  # in WAL mode, NORMAL may lose the last votes with the power
-            self._local.db = db
-        return self._local.db
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, alone from its beginning: what it reads still holds when it writes."""
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+def _said(ratings: Mapping[str, Mapping[str, Any]], reasons: Sequence[str], note: str) -> dict[str, Any]:
+    """What is kept of what was said beside a vote, as an export shows it."""
+    note = _bounded(note, LONGEST_NOTE)
+    withheld = safety.screen(note) == "strong"
+    marks = {
+        criterion: {role: given[role] for role in ROLES if _is_mark(given.get(role))}
+        for criterion, given in ratings.items()
+        if criterion in CRITERIA and given
+    }
+    kept = {
+        "ratings": {criterion: given for criterion, given in marks.items() if given},
+        "reasons": [_bounded(reason, LONGEST_REASON) for reason in reasons[:MOST_REASONS]],
+        "note": "" if withheld else note,
+    }
+    return {**kept, "note_withheld": True} if withheld else kept
 
 
-def _vote(row: tuple) -> Vote:
-    return Vote(row[1], row[2], row[3], row[4], row[6], row[7], bool(row[5]), row[8])
+def _is_mark(mark: Any) -> bool:
+    return type(mark) in (int, float) and LOWEST_MARK <= mark <= HIGHEST_MARK
+
+
+def _imported(line: Mapping[str, Any]) -> Vote:
+    """The vote of an export's line. A line without an id gets one from what it says, so that it is added once."""
+    parts = [line.get(key) for key in ("set_id", "prompt_id", "reviewer", "choice", "left", "repeat", "at")]
+    by_content = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    vote = Vote(
+        str(line.get("vote_id") or by_content), str(line.get("set_id") or ""), str(line["prompt_id"]),
+        str(line["reviewer"]), str(line["choice"]), str(line["left"]), bool(line.get("repeat")),
+        _utc(str(line.get("at") or "")),
+    )  # fmt: skip
+    _check(vote)
+    return vote
 
 
 def _check(vote: Vote) -> None:
-    if vote.choice not in CHOICES or vote.left not in ROLES or not vote.prompt_id or not vote.reviewer:
-        raise ReviewError(
-            f"A vote names a prompt, a reviewer, a choice ({', '.join(CHOICES)}) and the left side"
-            f" ({', '.join(ROLES)}). Mend the line, or export it again.",
-            key="review.no_vote",
-        )
+    named = all(_ID.fullmatch(name) for name in (vote.vote_id, vote.set_id or "none", vote.prompt_id, vote.reviewer))
+    if not named or vote.choice not in CHOICES or vote.left not in ROLES:
+        raise _no_vote()
 
 
-def _content_id(line: dict[str, Any]) -> str:
-    """The same id for the same minimal line, so that importing it twice adds it once."""
-    parts = [line.get(key) for key in ("set_id", "prompt_id", "reviewer", "choice", "left", "repeat", "at")]
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:32]
+def _utc(at: str) -> str:
+    """A time as this store writes it; one that names no zone is UTC, and none is the present."""
+    if not at:
+        return rows.now()
+    try:
+        time = datetime.fromisoformat(at)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError) as error:
+        raise _no_vote() from error
 
 
-def _clean(text: str, longest: int) -> str:
-    text = "".join(c for c in unicodedata.normalize("NFC", text) if c == "\n" or unicodedata.category(c) != "Cc")
-    return text.strip()[:longest]
+def _no_vote() -> ReviewError:
+    return ReviewError(
+        f"A vote names a prompt, a reviewer, a choice ({', '.join(CHOICES)}) and the left side ({', '.join(ROLES)}),"
+        " and its time, if any, in ISO 8601. Mend the line, or export it again.",
+        key="review.no_vote",
+    )
+
+
+def _not_theirs() -> ReviewError:
+    return ReviewError("This does not belong to a vote of yours. Load the page again.", key="review.not_your_vote")
+
+
+def _bounded(text: str, longest: int) -> str:
+    """Text without control characters, at most so many characters long."""
+    return bengali.trim_unfinished(bengali.clean(text)[:longest]).rstrip()
 
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -120,7 +120,8 @@ def test_keys_are_letters_while_a_person_writes(page, app, made, reviewing):
     page.keyboard.press("Control+1")
     page.keyboard.press("9")
     assert len(reviewing.votes.lines()) == before
-    page.keyboard.press("৩")  # Bengali digits are keys as well
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '৩', bubbles: true}))"
+    page.evaluate(press)  # Bengali digits are keys as well; Playwright's own keyboard is American
     page.locator("#review-next").wait_for()
     page.locator("#review-more button.label-wrap").click()
     note = page.locator("#review-note textarea")
@@ -167,6 +168,7 @@ def test_the_votes_become_a_verdict_a_report_and_a_run_that_learns_from_them(pag
     expect(page.locator("#verdict-train")).to_be_visible()
     page.locator("#verdict-train").click()
     expect(page.get_by_role("tab").nth(0)).to_have_attribute("aria-selected", "true")
+    page.get_by_role("button", name=bengali("train.columns")).locator("visible=true").click()
     source = page.locator("#data-source input, #data-source textarea")
     expect(source).to_have_value(re.compile("dpo.jsonl$"))
     before = {run.name for run in runs.all_runs(app.home)}

@@ -37,22 +37,30 @@ def button(page, key):
     return page.get_by_role("button", name=bengali(key), exact=True).locator("visible=true")
 
 
+def settle(page):
+    """Wait for two frames: one after an accordion was opened first, Gradio writes into its fields what they hold."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def unfold(page, key):
     """Open an accordion that is folded; its button also holds an arrow."""
     named = re.compile(rf"^\s*{re.escape(bengali(key))}\s*[▼◀]?\s*$")
     page.locator("button.label-wrap").filter(has_text=named).locator("visible=true").click()
+    settle(page)
 
 
 def fill_number(page, key, value):
     field = page.get_by_label(bengali(key), exact=True).locator("visible=true").first
     field.fill(str(value))
     field.press("Tab")
+    expect(field).to_have_value(str(value))
 
 
 def set_number(page, name, value):
     field = page.locator(f"#{name.replace('.', '-')} input")
     field.fill(str(value))
     field.press("Tab")
+    expect(field).to_have_value(str(value))
 
 
 def ask_for_a_short_run(page, **more):

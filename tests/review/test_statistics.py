@@ -89,6 +89,13 @@ def test_one_vote_a_prompt_has_the_exact_interval_of_independent_votes():
     assert (round(found.low, 4), round(found.high, 4)) == (0.2527, 0.3676)
 
 
+def test_shares_that_differ_by_less_than_a_vote_in_a_hundred_thousand_break_nothing():
+    shares = [0.6, 0.6, 0.6, 0.6, 0.6, 0.60002]
+    values = [share for share in shares for _ in range(3)]
+    found = statistics.rate(values, [number // 3 for number in range(18)])
+    assert 0 < found.low < 0.6 < found.high < 1
+
+
 def test_nothing_is_no_rate():
     assert statistics.rate([], []) == Interval(None, None, None, 0, 0)
 
@@ -144,7 +151,10 @@ def test_a_mean_s_interval_ends_where_the_scale_ends():
     assert (found.low, found.high) == (1, 5)
 
 
-@pytest.mark.parametrize(("marks", "prompts"), [([4.0, 2.0], ["p", "p"]), ([4.0] * 9, range(9))])
+@pytest.mark.parametrize(
+    ("marks", "prompts"),
+    [([4.0, 2.0], ["p", "p"]), ([4.0] * 9, range(9)), ([3.0, 3.0, 4.0] * 3, [0, 0, 0, 1, 1, 1, 2, 2, 2])],
+)
 def test_one_prompt_or_marks_all_alike_give_a_mean_without_an_interval(marks, prompts):
     found = statistics.mean(marks, prompts, (1, 5))
     assert found.value == sum(marks) / len(marks)

@@ -57,7 +57,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
                 label=label("review.name"), info=label("review.name.info"), max_length=80, elem_id="review-name",
                 scale=3, min_width=220,
             )  # fmt: skip
-        begin = gr.Button(label("review.begin"), variant="primary", elem_id="review-begin")
+        begin = gr.Button(label("review.begin"), variant="primary", elem_id="review-begin", interactive=False)
     with gr.Column(visible=False, elem_id="review-desk") as desk:
         progress = gr.HTML(padding=False)
         item = gr.HTML(padding=False, elem_id="review-item")
@@ -193,7 +193,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
         return [
             told,
             gr.Dropdown(choices=[(spoken_title(services, one, language), one) for one in sets], value=value),
-            (known or {}).get("name", ""),
+            (known or {}).get("name") or gr.skip(),  # what somebody has begun to type stays
             gr.Button(interactive=bool(sets)),
         ]
 

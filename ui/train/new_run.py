@@ -60,14 +60,14 @@ class NewRun:
     """The page's parts that others wire: the form, and the name of what was started."""
 
     form: list[gr.components.Component]
-    """Where the data come from, and every setting; `filled` says what to put there."""
+    """The preset, where the data come from, and every setting; `filled` says what to put there."""
     started: gr.Textbox
     """Invisible; holds the name of a run that has just been started, and on a second line when."""
 
 
-def filled(recipe: Recipe) -> list[Any]:
-    """The form's values for a recipe, whose data are its own."""
-    return ["recipe", *(recipe_form.value_of(recipe, name) for name in NAMES)]
+def filled(recipe: Recipe, preset: str | None = None) -> list[Any]:
+    """The form's values for a recipe, whose data are its own; the preset that is shown stays where none is given."""
+    return [preset or gr.skip(), "recipe", *(recipe_form.value_of(recipe, name) for name in NAMES)]
 
 
 def build(services: Services) -> NewRun:
@@ -185,11 +185,11 @@ def build(services: Services) -> NewRun:
             return shown, table, found, f"{run.name}\n{time.time()}", gr.Button(interactive=True)
 
     def preset_filled(preset_name: str) -> list[Any]:
-        return filled(Recipe.read(preset_name))[1:]
+        return filled(Recipe.read(preset_name))[2:]
 
     def loaded(path: str, request: gr.Request) -> list[Any]:
         with for_maker(services, request):
-            return filled(Recipe.read(path))[1:]
+            return filled(Recipe.read(path))[2:]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     plan_outputs = [plan_shown, command, start, written, *controls]
@@ -215,7 +215,7 @@ def build(services: Services) -> NewRun:
         [gate_shown, dropped, measured, started, start],
         api_visibility="private",
     )
-    return NewRun([kind, *controls], started)
+    return NewRun([preset, kind, *controls], started)
 
 
 def start_run(services: Services, preset: str, settings: dict[str, Any]) -> runs.Run:
