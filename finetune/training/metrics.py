@@ -72,5 +72,12 @@ def as_it_went(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if kept and line["step"] < kept[-1]["step"]:
             while kept and kept[-1]["step"] > line["step"]:
                 kept.pop()
+            # Of the step itself, which may be the checkpoint's, only what is measured anew.
+            while kept and kept[-1]["step"] == line["step"] and _losses(kept[-1]) & _losses(line):
+                kept.pop()
         kept.append(line)
     return kept
+
+
+def _losses(line: dict[str, Any]) -> set[str]:
+    return {key for key in ("loss", "eval_loss") if key in line or key in line.get("not_finite", ())}

@@ -83,6 +83,12 @@ def position(run: Run) -> int:
     return next((place for place, other in enumerate(waiting(run.home), 1) if other.folder == run.folder), 0)
 
 
+def ahead(run: Run) -> int:
+    """How many runs have to end before a waiting one can begin, where each card takes one."""
+    trains = any(status.active and status.pid for _, status in _known(run.home))
+    return max(0, position(run) - (not trains))
+
+
 def devices() -> tuple[str, ...]:
     """The cards that train, each as CUDA_VISIBLE_DEVICES names it; one empty name where there is none.
 

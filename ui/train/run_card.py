@@ -29,7 +29,7 @@ def card_html(run: runs.Run, status: runs.Status, lines: list[dict[str, Any]], l
     state = say(f"status.{_phase(status, stopping, cancelling)}")
     facts = []
     if status.waiting:
-        facts.append(say("status.position", ahead=queue.position(run)))
+        facts.append(say("status.position", ahead=queue.ahead(run)))
     if status.total_steps:
         facts.append(say("status.steps", step=status.step, total=status.total_steps))
     left = seconds_left(status, lines)

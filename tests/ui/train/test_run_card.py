@@ -106,7 +106,7 @@ def test_a_files_name_cannot_bring_markup_into_the_card(run, language):
 
 def test_a_run_that_waits_says_how_many_are_before_it(services):
     first, second = (runs.create(services.home, Recipe.read("demo"), queued=float(number)) for number in (1, 2))
-    assert "আগে আরও ১টি রান" in run_card.card_html(first, first.status(), [], "bn")
+    assert "আগে আরও ০টি রান" in run_card.card_html(first, first.status(), [], "bn")
     assert "1 runs ahead" in run_card.card_html(second, second.status(), [], "en")
 
 
