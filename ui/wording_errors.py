@@ -126,6 +126,7 @@ ERRORS_BN: dict[str, str] = {
     "review.unknown_contestant": "{name} নামে তুলনা করার মতো কিছু নেই। লিখুন base, demo, run:নাম, run:নাম/checkpoint-50, hub:মালিক/নাম বা remote:মডেল@ঠিকানা।",
     "review.no_test_rows": "{name} এই যন্ত্রের কোনো রান নয়, তাই এর পরীক্ষার সারি এখানে নেই। অন্য কথা বেছে নিন।",
     "prompts.none": "{name} থেকে নেওয়ার মতো একটা কথাও রইল না। অন্তত একটা কথা দিন।",
+    "prompts.too_many": "{name}-এ {most}টির বেশি কথা আছে, এত কেউ বিচার করে না। যেগুলো দরকার শুধু সেগুলো রাখুন, নয়তো রানের পরীক্ষার সারি নিন।",
     "prompts.no_column": "{file}-এ কথার কলামটা চেনা গেল না; আছে {columns}। যে কলামে কথাগুলো, তার নাম question করে দিন।",
     "prompts.unreadable": "{file} টেবিল হিসেবে পড়া গেল না। CSV, JSONL বা Parquet দিন, নয়তো .txt-এ এক লাইনে একটা করে কথা।",
     "pairs.no_text": "আগে একটা অন্তত কথা লিখুন।",

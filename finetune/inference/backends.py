@@ -132,13 +132,16 @@ class LocalBackend:
             ]
             yield from self._decoder.generate(requests, set() if ignore_end else stop_ids(self._tokenizer))
 
-    def first_logits(self, sides: Sequence[Side]) -> list[Any]:
-        """What each side would draw its first token from, (vocabulary,) a row, all rows in one batch as in `stream`."""
+    def first_logits(self, sides: Sequence[Side], style: PromptFormat | None = None) -> list[Any]:
+        """What each side would draw its first token from, (vocabulary,) a row, all rows in one batch as in `stream`.
+
+        style: another format than `stream` would take for these sides.
+        """
         from finetune.inference.decoding import Request
 
         with self._lock:
             self._load()
-            style = self._style(sides)
+            style = style or self._style(sides)
             ids = [encode_prompt(self._tokenizer, cleaned(side.messages), style) for side in sides]
             rows = zip(ids, sides, strict=True)
             return list(self._decoder.first_logits([Request(i, self._adapter(s.adapter), s.settings) for i, s in rows]))
@@ -231,9 +234,9 @@ def reply(backend: Backend, side: Side) -> str:
     return replies(backend, [side])[0]
 
 
-def replies(backend: Backend, sides: Sequence[Side]) -> list[str]:
-    """Whole replies of several sides, decoded together."""
+def replies(backend: Backend, sides: Sequence[Side], stop: threading.Event | None = None) -> list[str]:
+    """Whole replies of several sides, decoded together; once `stop` is set, what there is by then."""
     texts = [""] * len(sides)
-    for pieces in backend.stream(sides):
+    for pieces in backend.stream(sides, stop):
         texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
     return [text.strip() for text in texts]

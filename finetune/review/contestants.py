@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from finetune import models
@@ -19,7 +20,8 @@ from finetune.training import checkpoints, runs
 
 BASE, DEMO = "base", "demo"
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
-_HUB_FILES = ("adapter_config.json", "adapter_model.safetensors", FORMAT_FILE)
+_FILES = ("adapter_config.json", "adapter_model.safetensors", FORMAT_FILE)
+"""What an adapter is, and all that is fetched of one from the Hub; the format alone may be missing."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,8 @@ class Contestant:
         elif self.adapter is None:
             digest.update(b"base")
         else:
-            for name in _HUB_FILES:
-                file = self.adapter / name
-                digest.update(name.encode() + b"\0" + (file.read_bytes() if file.is_file() else b""))
+            for name in _FILES:
+                digest.update(name.encode() + b"\0" + _sum_of(self.adapter / name))
         return digest.hexdigest()
 
 
@@ -109,10 +110,23 @@ def _of_run(name: str, home: Path) -> Path:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_HUB_FILES)))
-    except Exception as error:  # offline, gated, not there: the Hub's own classes for it differ by version
+        folder = Path(snapshot_download(name, allow_patterns=list(_FILES)))
+    except GatedRepoError as error:
+        raise ReviewError(
+            f"{name} is gated: accept its terms on its Hugging Face page and log in (`hf auth login`, or HF_TOKEN).",
+            key="review.hub_gated",
+            name=name,
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ReviewError(
+            f"There is no {name} on the Hub, or it is private. Check the name and, where it is private, HF_TOKEN.",
+            key="review.hub_missing",
+            name=name,
+        ) from error
+    except Exception as error:  # no network, no disk, a proxy, a broken download: no common class but this
         raise ReviewError(
             f"The adapter {name} cannot be fetched from the Hub ({type(error).__name__}). Check its name, the network"
             " and, where it is private, HF_TOKEN.",
@@ -120,6 +134,29 @@ def _from_hub(name: str) -> Path:
             name=name,
             kind=type(error).__name__,
         ) from error
+    if not all((folder / file).is_file() for file in _FILES[:2]):
+        raise ReviewError(
+            f"{name} holds no adapter that can be used here: {_FILES[0]} and {_FILES[1]} must lie at its top. Choose"
+            " another one.",
+            key="review.hub_no_adapter",
+            name=name,
+        )
+    return folder
+
+
+def _sum_of(file: Path) -> bytes:
+    """A file's sha256, empty where there is none; read again only when the file has changed."""
+    if not file.is_file():
+        return b""
+    now = file.stat()
+    return _sum(file, now.st_mtime_ns, now.st_size)
+
+
+@lru_cache(maxsize=64)
+def _sum(file: Path, modified: int, size: int) -> bytes:
+    """The adapter of a large base takes a good second to read, and a set asks for it at every batch."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
 
 
 def _unknown(spelling: str) -> ReviewError:

@@ -4,7 +4,8 @@
     HOME/reviews/SET/pairs.jsonl  one line a pair, appended and synced a batch at a time
 
 The folder's name holds a key of all that determines the replies (weights, format, prompts, settings, seed), so that
-asking for the same set again opens the same folder and writes only what is missing. It knows no reviewers and no votes.
+asking for the same set again opens the same folder and writes only what is missing; a set that is whole needs no model
+any more. It knows no reviewers and no votes.
 """
 
 from __future__ import annotations
@@ -19,24 +20,23 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from finetune.data.prompts import PromptFormat
 from finetune.errors import ReviewError
-from finetune.inference import safety
 from finetune.inference.backends import Backend
 from finetune.recipe import Generation
 from finetune.review import pairs
 from finetune.review.contestants import Contestant
+from finetune.review.pairs import Pair
 from finetune.review.prompt_sets import Prompt, PromptSet
-from finetune.review.proof import Proof, prove
+from finetune.review.proof import Proof, check, seen
 from finetune.training.metrics import read_lines
 
 FOLDER, SET, PAIRS = "reviews", "set.json", "pairs.jsonl"
-BATCH = 8
-"""Prompts decoded together, two rows each: more rows cost hardly less each on two cores, and stop later."""
 
 Progress = Callable[[int, int, float], None]
 """Told how many pairs there are, of how many, and how many seconds so many take at the present pace."""
@@ -54,32 +54,22 @@ class Order:
     """The base in memory, by name, and in how many bits."""
 
     @property
+    def style(self) -> PromptFormat:
+        """The format in which both sides are asked; ReviewError where no one format fits both."""
+        return pairs.format_of((self.base, self.tuned))
+
+    @property
     def key(self) -> str:
         """What determines the replies, as 8 hexadecimal digits."""
         parts = [self.base.fingerprint(), self.tuned.fingerprint(), self.resident, asdict(self.settings)]
-        parts.append(sorted(prompt.id for prompt in self.prompts.prompts))
+        parts += [asdict(self.style), sorted(prompt.id for prompt in self.prompts.prompts)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def set_id(self) -> str:
         """A name that people can tell apart and a folder can have."""
-        names = "-".join(re.sub(r"[^\w.-]+", "-", one.title)[:40] for one in (self.base, self.tuned))
+        names = "-".join(re.sub(r"[^a-zA-Z0-9_.-]+", "-", one.title)[:40] for one in (self.base, self.tuned))
         return f"{names}-{self.key}"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One prompt and what both sides answered; `seed` made both. `care` also where a reply calls for it."""
-
-    prompt: Prompt
-    base: str
-    tuned: str
-    seed: int
-
-    @property
-    def same(self) -> bool:
-        """True where there is nothing to choose between."""
-        return self.base.strip() == self.tuned.strip()
 
 
 @dataclass(frozen=True)
@@ -104,6 +94,8 @@ class PairSet:
     spellings: dict[str, str] = field(default_factory=dict)
     """By role, as `contestants.py` reads them."""
     fingerprints: dict[str, str] = field(default_factory=dict)
+    format: dict[str, str] = field(default_factory=dict)
+    """`name` and `system_prompt` of the format in which both sides were asked."""
 
     @property
     def title(self) -> str:
@@ -135,61 +127,84 @@ def generate(
 ) -> PairSet:
     """Write the pairs of a set that are missing, and prove it first; the set as far as it came.
 
-    ReviewError where the proof fails (kept in the folder as refused) or another process is writing the set.
+    ReviewError where the proof fails (kept in the folder as refused), where another process is writing the set, or
+    where a side's weights change on the way.
     """
-    folder = home / FOLDER / order.set_id
+    set_id, total = order.set_id, len(order.prompts.prompts)
+    folder = home / FOLDER / set_id
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        try:
-            proof = prove(order.base, order.tuned, *backends)
-        except ReviewError as error:
-            told = {"refused": str(error), "refused_key": error.key, "refused_facts": error.facts}
-            _describe(folder, order, None, told)
-            raise
-        _describe(folder, order, proof, {})
-        done = {pair.prompt.id for pair in read(home, order.set_id).pairs}
-        # Always the same batches: a reply may depend, in its last bits, on what is decoded beside it.
-        prompts = sorted(order.prompts.prompts, key=lambda prompt: (len(prompt.text), prompt.id))
-        batches = [prompts[begin : begin + BATCH] for begin in range(0, len(prompts), BATCH)]
+        if (folder / SET).is_file() and (there := read(home, set_id)).whole:
+            on_progress(total, total, 0.0)
+            return there
+        _prove(folder, order, backends)
+        _mend(folder / PAIRS)
+        done = {pair.prompt.id for pair in read(home, set_id).pairs}
         began, before = time.monotonic(), len(done)
-        on_progress(len(done), len(prompts), 0.0)
-        for batch in batches:
-            if stop is not None and stop.is_set():
-                break
+        on_progress(len(done), total, 0.0)
+        for batch in pairs.batches(order.prompts.prompts, backends):
             if all(prompt.id in done for prompt in batch):
                 continue
-            written = [pair for pair in _written(order, batch, backends) if pair.prompt.id not in done]
+            made = pairs.written(batch, (order.base, order.tuned), order.settings, backends, stop)
+            written = [pair for pair in made if pair.prompt.id not in done]
+            if not written:  # stopped
+                break
+            _refuse_changed(order, set_id)
             _append(folder / PAIRS, written)
             done |= {pair.prompt.id for pair in written}
-            on_progress(len(done), len(prompts), (time.monotonic() - began) * len(done) / max(1, len(done) - before))
-    return read(home, order.set_id)
+            on_progress(len(done), total, (time.monotonic() - began) * len(done) / (len(done) - before))
+        return read(home, set_id)
 
 
-def _written(order: Order, prompts: list[Prompt], backends: tuple[Backend, Backend]) -> list[Pair]:
-    settings = [replace(order.settings, seed=seed_of(prompt, order.settings.seed)) for prompt in prompts]
-    texts = pairs.matched([p.text for p in prompts], (order.base, order.tuned), settings, backends)
-    made = []
-    for prompt, how, (base, tuned) in zip(prompts, settings, texts, strict=True):
-        care = prompt.care or any(safety.screen(text) != "none" for text in (base, tuned))
-        made.append(Pair(replace(prompt, care=care), base, tuned, how.seed))
-    return made
+def _prove(folder: Path, order: Order, backends: tuple[Backend, Backend]) -> None:
+    proof = seen(order.base, order.tuned, backends)
+    try:
+        check(proof, order.base, order.tuned)
+    except ReviewError as error:
+        _describe(folder, order, proof, refused=str(error), refused_key=error.key, refused_facts=error.facts)
+        raise
+    _describe(folder, order, proof)
 
 
-def seed_of(prompt: Prompt, seed: int) -> int:
-    """Each prompt's own seed, the same for both sides and in every set with the same seed."""
-    return int(hashlib.sha256(f"{seed} {prompt.id}".encode()).hexdigest()[:8], 16) % 2**31
+def _refuse_changed(order: Order, set_id: str) -> None:
+    if order.set_id != set_id:  # a run that was taken up again, say, has replaced its adapter
+        raise ReviewError(
+            f"The weights of {order.base.title} or {order.tuned.title} changed while their pairs were being written."
+            " Make the set again when that training is over.",
+            key="review.changed",
+            base=order.base.title,
+            tuned=order.tuned.title,
+        )
 
 
 def read(home: Path, set_id: str) -> PairSet:
     """A set as it lies there; ReviewError where there is none. A line that a killed process left half is no pair."""
+    folder = _folder(home, set_id)
+    try:
+        raw = json.loads((folder / SET).read_text(encoding="utf-8"))
+        raw["proof"] = raw["proof"] and _known(Proof, raw["proof"])
+        lines, _ = read_lines(folder / PAIRS)
+        found = {line["prompt_id"]: _pair(line) for line in lines}
+        return _known(PairSet, {**raw, "set_id": set_id, "folder": folder, "pairs": tuple(found.values())})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReviewError(
+            f"The files of the set {set_id} are damaged. Delete it and make it again; its votes stay.",
+            key="review.damaged_set",
+            set=set_id,
+        ) from error
+
+
+def _folder(home: Path, set_id: str) -> Path:
     folder = home / FOLDER / set_id
     if not set_id or Path(set_id).name != set_id or not (folder / SET).is_file():
         raise ReviewError(f"There is no set {set_id[:80]}. Make it first.", key="review.no_set", set=set_id[:80])
-    raw = json.loads((folder / SET).read_text(encoding="utf-8"))
-    proof = raw.pop("proof")
-    lines, _ = read_lines(folder / PAIRS)
-    found = {line["prompt_id"]: _pair(line) for line in lines}
-    return PairSet(set_id, folder, pairs=tuple(found.values()), proof=proof and Proof(**proof), **raw)
+    return folder
+
+
+def _known(kind: type, raw: dict[str, Any]) -> Any:
+    """An object of a file's description; what a later version may add to it is passed over."""
+    names = {one.name for one in fields(kind)}
+    return kind(**{name: value for name, value in raw.items() if name in names})
 
 
 def all_sets(home: Path) -> list[str]:
@@ -199,15 +214,17 @@ def all_sets(home: Path) -> list[str]:
 
 
 def delete(home: Path, set_id: str) -> None:
-    """Remove a set's folder; its votes are not touched."""
-    shutil.rmtree(read(home, set_id).folder)
+    """Remove a set's folder; its votes are not touched. ReviewError while it is being written."""
+    folder = _folder(home, set_id)
+    with _alone(folder):
+        shutil.rmtree(folder)
 
 
 def line_of(pair: Pair) -> dict[str, Any]:
     """A pair as it stands in the file."""
     described = {key: value for key, value in asdict(pair.prompt).items() if key not in ("id", "text")}
     return {"prompt_id": pair.prompt.id, "prompt": pair.prompt.text, **described, "base": pair.base,
-            "tuned": pair.tuned, "seed": pair.seed}  # fmt: skip
+            "tuned": pair.tuned, "seed": pair.seed, "same": pair.same}  # fmt: skip
 
 
 def _pair(line: dict[str, Any]) -> Pair:
@@ -215,30 +232,36 @@ def _pair(line: dict[str, Any]) -> Pair:
     return Pair(Prompt(line["prompt_id"], line["prompt"], **described), line["base"], line["tuned"], line["seed"])
 
 
+def _mend(file: Path) -> None:
+    """Drop the half line that a killed process may have left at the end."""
+    with file.open("ab+") as opened:
+        opened.seek(0)
+        opened.truncate(opened.read().rfind(b"\n") + 1)
+
+
 def _append(file: Path, written: list[Pair]) -> None:
     """Add a batch and have it on the disk before it counts as done."""
-    with file.open("ab+") as opened:
-        if opened.tell():
-            opened.seek(-1, os.SEEK_END)
-            if opened.read(1) != b"\n":
-                opened.write(b"\n")  # a killed process left half a line: this batch must not hang on to it
+    with file.open("ab") as opened:
         for pair in written:
             opened.write(json.dumps(line_of(pair), ensure_ascii=False).encode() + b"\n")
         opened.flush()
         os.fsync(opened.fileno())
 
 
-def _describe(folder: Path, order: Order, proof: Proof | None, refused: dict[str, Any]) -> None:
+def _describe(folder: Path, order: Order, proof: Proof, **refused: Any) -> None:
     described = {
         "base": order.base.title, "tuned": order.tuned.title, "total": len(order.prompts.prompts),
-        "left_out": order.prompts.left_out, "settings": asdict(order.settings), "proof": proof and asdict(proof),
+        "left_out": order.prompts.left_out, "settings": asdict(order.settings), "proof": asdict(proof),
         "spellings": {"base": order.base.spelling, "tuned": order.tuned.spelling},
         "fingerprints": {"base": order.base.fingerprint(), "tuned": order.tuned.fingerprint()},
-        "resident": order.resident, "prompts": order.prompts.name,
+        "resident": order.resident, "prompts": order.prompts.name, "format": asdict(order.style),
         "at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **refused,
     }  # fmt: skip
     part = folder / f"{SET}.part"
-    part.write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
+    with part.open("w", encoding="utf-8") as opened:
+        json.dump(described, opened, ensure_ascii=False, indent=1)
+        opened.flush()
+        os.fsync(opened.fileno())  # else a power cut may leave an empty file under the final name
     part.replace(folder / SET)
 
 
@@ -250,6 +273,6 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ReviewError(
-                "This set is being written by another process. Wait until it is done.", key="review.busy"
+                "This set is being written just now. Wait until it is done, or stop it.", key="review.busy"
             ) from error
         yield

@@ -1,20 +1,18 @@
 """What both sides answer: the curated hundred, a run's own test rows, a pasted list, or a file.
 
 Every prompt knows its topic, register, script and length, so that a verdict can be looked at in slices; where a source
-does not say, they are read off the text by plain rules. What the crisis screen calls strong is left out, for no model
-should answer it. This module asks no model.
+does not say, they are read off the text by plain rules (`described`). What the crisis screen calls strong is left out,
+for no model should answer it. It asks no model, and cannot tell a good prompt from a poor one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import regex
 import yaml
@@ -24,31 +22,37 @@ from finetune.data import splits
 from finetune.errors import DataError
 from finetune.inference import safety
 from finetune.recipe import ROOT
+from finetune.review import prompt_files
+from finetune.review.address import register_of
 
 CURATED = ROOT / "assets" / "review" / "prompts.yaml"
+
 LONGEST = 4_000
 """Characters; a longer text is no message but a document."""
+
 MOST = 2_000
+"""Prompts of one list or file: twenty times what reviewers judge. A file with more is as a rule a training corpus."""
+
 LONG_FROM = 140
 """Characters from which a prompt counts as long: about three spoken sentences."""
-PREFERRED = ("question", "questions", "prompt", "text", "message", "প্রশ্ন", "কথা")
-"""Names by which a file's column with the prompts is found, in this order, whatever their case."""
 
-TOPICS = ("topics", "topic", "বিষয়")
+ONE_SCRIPT = 0.9
+"""Share of letters from which a text is in one script; below, whole phrases are in the other (`data/findings.py`)."""
 
-_NUMBERED = regex.compile(r"^\s*(?:[-*•–]|[0-9০-৯]{1,4}[.)।:])\s+")
-_REGISTERS = (
-    ("apni", regex.compile(r"\b(?:আপনি|আপনার|আপনাকে|আপনারা|apni|apnar|apnake)\b", regex.I)),
-    ("tui", regex.compile(r"\b(?:তুই|তোর|তোকে|তোরা|tui|tor|toke|tora)\b", regex.I)),
-    ("tumi", regex.compile(r"\b(?:তুমি|তোমার|তোমাকে|তোমরা|tumi|tomar|tomake)\b", regex.I)),
-)
+WRAPPED_FROM = 60
+"""Characters that a paragraph's lines have on average where they are one message broken up, not a message each."""
+
+_BLANK_LINES = regex.compile(r"\n\s*\n")
+_NUMBERED = regex.compile(r"^\s*(?:[-*•–—]|\(?[0-9০-৯]{1,3}[.)।])(?:\s+|$)")
+_LETTER = regex.compile(r"\p{L}")
 
 
 @dataclass(frozen=True)
 class Prompt:
     """One message to answer. register: apni, tumi, tui or empty; script: bengali, banglish, mixed; length: short, long.
 
-    `care` marks what needs care in every use of it: the screen says soft, or whoever wrote it said so.
+    `id` is the text's, the first 12 hex digits of its SHA-256 in NFC. `care` marks what needs care in every use of it:
+    the screen says soft, or whoever wrote it said so.
     """
 
     id: str
@@ -69,19 +73,26 @@ class PromptSet:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def described(text: str, **known: object) -> Prompt:
-    """A prompt with what can be read off its text; whatever is `known` (topic, register, …) stands as it is."""
+def described(
+    text: str, topic: str = "", register: str = "", script: str = "", length: str = "", care: bool = False
+) -> Prompt:
+    """A prompt, in NFC, with what can be read off its text; what is given stands as it is, but care is only added to.
+
+    Whatever is in Latin letters counts as banglish, be it English; a text without letters has no script.
+    """
     text = bengali.clean(text)
-    share = bengali.script_share(text)
-    found = {
-        "register": next((name for name, words in _REGISTERS if words.search(text)), ""),
-        "script": "bengali" if share >= 0.8 else "banglish" if share <= 0.2 else "mixed",
-        "length": "long" if len(text) >= LONG_FROM else "short",
-        "care": safety.screen(text) != "none",
-    }
-    given = {key: value for key, value in known.items() if value not in ("", None)}
-    given["care"] = bool(given.get("care")) or found["care"]
-    return Prompt(hashlib.sha256(text.encode()).hexdigest()[:12], text, **{**found, **given})
+    if not script and _LETTER.search(text):
+        share = bengali.script_share(text)
+        script = "bengali" if share >= ONE_SCRIPT else "banglish" if share <= 1 - ONE_SCRIPT else "mixed"
+    return Prompt(
+        _id(text),
+        text,
+        topic,
+        register or register_of(text),
+        script,
+        length or ("long" if len(text) >= LONG_FROM else "short"),
+        care or safety.screen(text) != "none",
+    )
 
 
 def curated() -> PromptSet:
@@ -91,55 +102,36 @@ def curated() -> PromptSet:
 
 @lru_cache(maxsize=1)
 def _curated() -> tuple[Prompt, ...]:
-    raw = yaml.safe_load(CURATED.read_text(encoding="utf-8"))
-    return _gathered("curated", (described(entry.pop("text"), **entry) for entry in raw)).prompts
+    return tuple(described(**entry) for entry in yaml.safe_load(CURATED.read_text(encoding="utf-8")))
 
 
 def from_run(data: Path, count: int, seed: int, name: str = "test") -> PromptSet:
-    """So many questions of a run's own test split (`data` is its data folder), as many of each topic as there are."""
-    rows = splits.read_split(data, "test")
-    found = _gathered(name, (described(row["question"], topic=row.get("topic", "")) for row in rows))
-    return replace(found, prompts=sampled(found.prompts, count, seed))
+    """So many questions of a run's own test split (`data` is its data folder), one of each topic in turn; 0 takes all.
+
+    What is left out is counted among the rows looked at until there were enough. DataError where none is left.
+    """
+    asked = [(bengali.clean(row["question"]), row.get("topic", "")) for row in splits.read_split(data, "test")]
+    order = sampled(tuple(Prompt(_id(text), text, topic) for text, topic in asked), 0, seed)
+    return _gathered(name, ((one.text, one.topic) for one in order), count)
 
 
-def pasted(text: str) -> PromptSet:
-    """One prompt a line; where blank lines part the text, one a paragraph. Numbers and bullets are taken off."""
-    parts = re.split(r"\n\s*\n", text.strip()) if re.search(r"\n\s*\n", text.strip()) else text.splitlines()
-    return _checked(_gathered("pasted", (described(_NUMBERED.sub("", part)) for part in parts)))
+def pasted(text: str, name: str = "pasted") -> PromptSet:
+    """One prompt a line, or a paragraph where lines are long and blank lines part them; numbers and bullets come off.
+
+    DataError where nothing is left, or more than MOST.
+    """
+    return _gathered(name, _limited(name, ((_NUMBERED.sub("", message), "") for message in _messages(text))))
 
 
 def from_file(path: Path, column: str = "") -> PromptSet:
-    """The first MOST prompts of a CSV, JSONL or Parquet file; a .txt holds one a line. DataError where none is."""
+    """The prompts of a CSV, JSONL or Parquet file, from its column of that name or a known one; of a .txt as if pasted.
+
+    DataError where the file cannot be read, nothing is left, or there are more than MOST.
+    """
+    prompt_files.check(path)
     if path.suffix.lower() == ".txt":
-        return replace(pasted(path.read_text(encoding="utf-8-sig")), name=path.name)
-    table = _table(path)
-    names = [str(name) for name in table.columns]
-    chosen = column if column in names else _column(names, path.name)
-    topic = next((name for name in names if name.strip().casefold() in TOPICS), None)
-    rows = table.head(MOST).fillna("").astype(str)
-    topics = rows[topic] if topic else [""] * len(rows)
-    prompts = (described(text, topic=said) for text, said in zip(rows[chosen], topics, strict=True))
-    return _checked(_gathered(path.name, prompts))
-
-
-def _table(path: Path) -> Any:
-    """A file as a pandas table, every kind of damage as one DataError."""
-    import pandas
-
-    readers = {".csv": pandas.read_csv, ".tsv": partial(pandas.read_csv, sep="\t"), ".parquet": pandas.read_parquet,
-               ".jsonl": partial(pandas.read_json, lines=True), ".json": pandas.read_json}  # fmt: skip
-    reader = readers.get(path.suffix.lower())
-    try:
-        if reader is None:
-            raise ValueError(f"files ending in {path.suffix or 'nothing'} are not read")
-        return reader(path)
-    except (ValueError, OSError, UnicodeError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(
-            f"{path.name} cannot be read as a table ({type(error).__name__}). Give a CSV, JSONL or Parquet file, or a"
-            " .txt with one message a line.",
-            key="prompts.unreadable",
-            file=path.name,
-        ) from error
+        return pasted(prompt_files.text(path), path.name)
+    return _gathered(path.name, _limited(path.name, prompt_files.table(path, column)))
 
 
 def sampled(prompts: tuple[Prompt, ...], count: int, seed: int) -> tuple[Prompt, ...]:
@@ -159,46 +151,55 @@ def sampled(prompts: tuple[Prompt, ...], count: int, seed: int) -> tuple[Prompt,
     return tuple(order[:count] if count else order)
 
 
-def _gathered(name: str, prompts: Iterable[Prompt]) -> PromptSet:
+def _id(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _gathered(name: str, messages: Iterable[tuple[str, str]], count: int = 0) -> PromptSet:
+    """The first so many usable messages of (text, topic); 0 takes all."""
     kept: dict[str, Prompt] = {}
     left_out = {"empty": 0, "too_long": 0, "strong": 0, "duplicate": 0}
-    for prompt in prompts:
+    for text, topic in messages:
+        if count and len(kept) == count:
+            break
+        text = bengali.clean(text)
         reason = (
-            "empty" if not prompt.text.strip()
-            else "too_long" if len(prompt.text) > LONGEST
-            else "strong" if safety.screen(prompt.text) == "strong"
-            else "duplicate" if prompt.id in kept
+            "empty" if not text
+            else "too_long" if len(text) > LONGEST
+            else "duplicate" if _id(text) in kept
+            else "strong" if safety.screen(text) == "strong"
             else ""
         )  # fmt: skip
         if reason:
             left_out[reason] += 1
-        else:
-            kept[prompt.id] = prompt
-    return PromptSet(name, tuple(kept.values()), {reason: number for reason, number in left_out.items() if number})
-
-
-def _checked(found: PromptSet) -> PromptSet:
-    if not found.prompts:
-        why = ", ".join(f"{reason}: {number}" for reason, number in found.left_out.items()) or "no text"
+            continue
+        kept[_id(text)] = described(text, topic=bengali.clean(topic))
+    told = {reason: number for reason, number in left_out.items() if number}
+    if not kept:
+        why = ", ".join(f"{reason}: {number}" for reason, number in told.items()) or "no text"
         raise DataError(
-            f"No prompt is left of {found.name} ({why}). Give at least one message.",
-            key="prompts.none",
-            name=found.name,
+            f"No prompt is left of {name} ({why}). Give at least one message.", key="prompts.none", name=name
         )
-    return found
+    return PromptSet(name, tuple(kept.values()), told)
 
 
-def _column(names: list[str], file: str) -> str:
-    folded = {name.strip().casefold(): name for name in names}
-    for preferred in PREFERRED:
-        if preferred in folded:
-            return folded[preferred]
-    if len(names) == 1:
-        return names[0]
-    raise DataError(
-        f"{file} has no column of a known name ({', '.join(PREFERRED)}), but {', '.join(names)}. Rename the one with"
-        " the messages to `question`.",
-        key="prompts.no_column",
-        file=file,
-        columns=", ".join(names),
-    )
+def _limited(name: str, messages: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for number, message in enumerate(messages):
+        if number == MOST:
+            raise DataError(
+                f"{name} holds more than {MOST:,} messages, more than anybody reviews. Keep those that matter to you,"
+                " or take the test rows of a run.",
+                key="prompts.too_many",
+                name=name,
+                most=MOST,
+            )
+        yield message
+
+
+def _messages(text: str) -> list[str]:
+    paragraphs = [part.strip().splitlines() for part in _BLANK_LINES.split(text.strip().replace("\r\n", "\n"))]
+    broken_up = [line for lines in paragraphs if len(lines) > 1 for line in lines]
+    listed = any(_NUMBERED.match(line) for lines in paragraphs for line in lines[1:])
+    if len(paragraphs) > 1 and not listed and sum(map(len, broken_up)) >= WRAPPED_FROM * max(1, len(broken_up)):
+        return ["\n".join(lines) for lines in paragraphs]
+    return [line for lines in paragraphs for line in lines]

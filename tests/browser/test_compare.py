@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from finetune.review.reviewing import Reviewing
 from finetune.training import metrics, runs
-from tests.browser.test_tabs import COMPARE, bengali, go_to
+from tests.browser.test_tabs import COMPARE, LONGEST_RUN, bengali, go_to, set_number, settle
 from ui.services import kept_secret
 from ui.wording import SENTENCES
 
@@ -124,6 +124,7 @@ def test_keys_are_letters_while_a_person_writes(page, app, made, reviewing):
     page.evaluate(press)  # Bengali digits are keys as well; Playwright's own keyboard is American
     page.locator("#review-next").wait_for()
     page.locator("#review-more button.label-wrap").click()
+    settle(page)
     note = page.locator("#review-note textarea")
     note.fill("")
     note.press_sequentially("n1u4 ভালো")
@@ -158,6 +159,7 @@ def test_the_votes_become_a_verdict_a_report_and_a_run_that_learns_from_them(pag
     expect(page.locator("#verdict svg").first).to_be_visible()
     screenshot(page, "verdict.png")
     page.get_by_role("button", name=bengali("verdict.report")).locator("visible=true").click()
+    settle(page)
     page.locator("#verdict-report-bn").click()
     with page.expect_download() as download:
         page.locator("#verdict-file a[download], #verdict-file a").first.click()
@@ -171,9 +173,11 @@ def test_the_votes_become_a_verdict_a_report_and_a_run_that_learns_from_them(pag
     page.get_by_role("button", name=bengali("train.columns")).locator("visible=true").click()
     source = page.locator("#data-source input, #data-source textarea")
     expect(source).to_have_value(re.compile("dpo.jsonl$"))
+    settle(page)
+    set_number(page, "training.max_steps", 8)
     before = {run.name for run in runs.all_runs(app.home)}
     page.locator("#start").click()
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + LONGEST_RUN / 1000
     run = None
     while time.monotonic() < deadline and (run is None or run.status().active):
         run = next((one for one in runs.all_runs(app.home) if one.name not in before), None)

@@ -2,7 +2,9 @@
 
 import shutil
 
+import httpx
 import pytest
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from finetune import models
 from finetune.data.prompts import PromptFormat
@@ -52,6 +54,11 @@ def test_a_fingerprint_follows_weights_and_format_and_not_the_folder(run, tmp_pa
     PromptFormat("official", "অন্য কথা").save(run.adapter)
     assert contestant(f"run:{run.name}", tmp_path).fingerprint() != one
     assert contestant("base", tmp_path).fingerprint() not in (one, "")
+    PromptFormat.load(models.DEMO_ADAPTER).save(run.adapter)
+    assert contestant(f"run:{run.name}", tmp_path).fingerprint() == one
+    with (run.adapter / "adapter_model.safetensors").open("ab") as weights:
+        weights.write(b"0")
+    assert contestant(f"run:{run.name}", tmp_path).fingerprint() != one
 
 
 def test_a_remote_model_is_named_with_its_address(tmp_path):
@@ -70,8 +77,47 @@ def test_what_cannot_be_compared_is_one_clear_sentence_without_secrets(tmp_path,
     assert caught.value.key and "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
-def test_a_hub_that_cannot_be_reached_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+@pytest.fixture
+def fetched(tmp_path, monkeypatch):
+    """A folder that lies in the Hub's cache as `owner/name`, as if it had been fetched; tests are offline."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    repository, commit = tmp_path / "hub" / "models--owner--name", "0" * 40
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    return snapshot
+
+
+def test_an_adapter_from_the_hub_is_the_adapter_that_was_put_there(fetched, tmp_path):
+    for name in ("adapter_config.json", "adapter_model.safetensors", "prompt_format.json"):
+        shutil.copy(models.DEMO_ADAPTER / name, fetched / name)
+    one = contestant("hub:owner/name", tmp_path)
+    assert (one.adapter, one.title) == (fetched, "owner/name")
+    assert one.fingerprint() == contestant("demo", tmp_path).fingerprint()
+
+
+def test_a_hub_model_that_is_no_adapter_is_told(fetched, tmp_path):
+    shutil.copy(models.DEMO_BASE / "config.json", fetched)
+    with pytest.raises(FinetuneError) as caught:
+        contestant("hub:owner/name", tmp_path)
+    assert (caught.value.key, caught.value.facts) == ("review.hub_no_adapter", {"name": "owner/name"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(GatedRepoError, "review.hub_gated"), (RepositoryNotFoundError, "review.hub_missing")]
+)
+def test_what_the_hub_does_not_give_out_is_told_with_what_to_do(tmp_path, monkeypatch, kind, key):
+    def refuse(*_, **__):
+        raise kind("401 Client Error", response=httpx.Response(401, request=httpx.Request("GET", "https://hub")))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(FinetuneError) as caught:
+        contestant("hub:owner/name", tmp_path)
+    assert caught.value.key == key and "401" not in str(caught.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_told(tmp_path):
     with pytest.raises(FinetuneError) as caught:
         contestant("hub:owner/name", tmp_path)
     assert caught.value.key == "review.hub"

@@ -51,7 +51,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> None:
             )
             text = gr.Textbox(label=label("pairs.text"), lines=5, max_lines=14, visible=False, elem_id="pairs-text")
             file = gr.File(
-                label=label("pairs.file"), file_types=[".csv", ".jsonl", ".parquet"], type="filepath", height=120,
+                label=label("pairs.file"), file_types=[".csv", ".tsv", ".jsonl", ".parquet", ".txt"], type="filepath", height=120,
                 visible=False,
             )  # fmt: skip
             with gr.Row():
