@@ -125,9 +125,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "প্রমাণ: একই পরীক্ষার কথায় দুই মডেলের উত্তর আলাদা ({base} · {tuned})। মডেল অন্য যন্ত্রে, তাই ভেতরের হিসাব দেখা যায় না।",
         "Proof: on the same probes the two sides' replies differ ({base} · {tuned}). A side is on another machine, so its logits cannot be seen.",
     ),
+    "pairs.proof.base": (
+        "অ্যাডাপ্টার বন্ধ রাখলে মূল মডেল হুবহু মূলই থাকে, এটাও মিলিয়ে দেখা হয়েছে।",
+        "It was also checked that with the adapter's gate shut the base is exactly the base.",
+    ),
     "pairs.proof.logits": (
-        "প্রমাণ: একই পরীক্ষার বাক্যে দুই মডেলের হিসাবের ছাপ আলাদা ({base} · {tuned}), আর অ্যাডাপ্টার বন্ধ থাকলে মূল মডেল হুবহু মূলই।",
-        "Proof: on one probe the two sides' logits differ ({base} · {tuned}), and with the gate shut the base is exactly the base.",
+        "প্রমাণ: একই পরীক্ষার বাক্যে দুই মডেলের হিসাবের ছাপ আলাদা ({base} · {tuned})।",
+        "Proof: on one probe the two sides' logits differ ({base} · {tuned}).",
     ),
     "pairs.link": ("যাঁরা পড়বেন, তাঁদের এই ঠিকানাটা পাঠান:", "Send this address to those who will read:"),
     "pairs.refused": ("সেটটা নেওয়া হয়নি: {reason}", "The set was refused: {reason}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -78,5 +79,22 @@ def _run_of(one: Contestant) -> str | None:
 def _resident(backend: Any) -> str:
     """Which base both sides share, for a set's description and its key."""
     if hasattr(backend, "four_bit"):
-        return f"{Path(backend.model).name}, {'4-bit NF4' if backend.four_bit else '16-bit'}"
+        held = "4-bit NF4" if backend.four_bit else "16-bit"
+        return ", ".join(filter(None, (Path(backend.model).name, held, _stamp(Path(backend.model)))))
     return str(getattr(backend, "address", ""))
+
+
+def _stamp(base: Path) -> str:
+    """Eight digits that change when a base in a folder does: two may have the same name, or one be trained again.
+
+    Over its files' names and sizes, config.json, and the first MiB of each weights file; empty for a model of the Hub.
+    """
+    if not base.is_dir():
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in base.iterdir() if file.is_file()):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        if file.name == "config.json" or file.suffix == ".safetensors":
+            with file.open("rb") as opened:
+                digest.update(opened.read(1 << 20))
+    return digest.hexdigest()[:8]

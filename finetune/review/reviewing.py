@@ -61,7 +61,14 @@ class Reviewing:
 
     def sets(self) -> list[str]:
         """Those that can be reviewed."""
-        return [name for name in self.all_sets() if self.read(name).reviewable]
+        return [name for name in self.all_sets() if self._reviewable(name)]
+
+    def _reviewable(self, set_id: str) -> bool:
+        """False also for a set whose files are damaged: the maker's page says so, a reviewer need not hear of it."""
+        try:
+            return self.read(set_id).reviewable
+        except ReviewError:
+            return False
 
     def read(self, set_id: str) -> PairSet:
         """A set; its files are read again only when one of them has changed."""

@@ -11,10 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from finetune.errors import DataError
+from finetune.errors import DataError, FinetuneError
 from finetune.recipe import default
 from finetune.review import orders
-from finetune.review.pair_sets import PairSet
 from ui import wording
 from ui.compare.review_html import note_html, spoken
 from ui.errors import language_of
@@ -51,9 +50,12 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> None:
             )
             text = gr.Textbox(label=label("pairs.text"), lines=5, max_lines=14, visible=False, elem_id="pairs-text")
             file = gr.File(
-                label=label("pairs.file"), file_types=[".csv", ".tsv", ".jsonl", ".parquet", ".txt"], type="filepath", height=120,
+                label=label("pairs.file"),
+                file_types=[".csv", ".tsv", ".jsonl", ".parquet", ".txt"],
+                type="filepath",
+                height=120,
                 visible=False,
-            )  # fmt: skip
+            )
             with gr.Row():
                 count = gr.Slider(
                     4, 100, orders.PROMPTS, step=1, label=label("pairs.count"), info=label("pairs.count.info"),
@@ -83,7 +85,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> None:
         name = name if name in sets else (sets[0] if sets else None)
         return [
             _card(writing, bool(sets), language),
-            gr.Dropdown(choices=[(title_of(services.reviewing.read(one), language), one) for one in sets], value=name),
+            gr.Dropdown(choices=[(title_of(services, one, language), one) for one in sets], value=name),
             _about(services, name, language) if name else "",
             gr.Button(interactive=not busy),
             gr.Button(interactive=busy),
@@ -163,8 +165,12 @@ def _card(writing: Any, any_sets: bool, language: str) -> str:
     )
 
 
-def title_of(found: PairSet, language: str) -> str:
-    """A set as its maker calls it: who met whom, how many pairs, when."""
+def title_of(services: Services, set_id: str, language: str) -> str:
+    """A set as its maker calls it: who met whom, how many pairs, when; of a damaged one, its folder's name."""
+    try:
+        found = services.reviewing.read(set_id)
+    except FinetuneError:
+        return set_id
     sides = " · ".join(spoken(title, language) for title in (found.base, found.tuned))
     count, when = len(found.pairs), found.at[:16].replace("T", " ")
     return " · ".join([sides, wording.digits(count, language), wording.digits(when, language)])
@@ -172,7 +178,10 @@ def title_of(found: PairSet, language: str) -> str:
 
 def _about(services: Services, set_id: str, language: str) -> str:
     """A set in a few lines: how many pairs, what was left out, the proof, the link for reviewers."""
-    found = services.reviewing.read(set_id)
+    try:
+        found = services.reviewing.read(set_id)
+    except FinetuneError as error:  # one damaged set must not take the page with it: it can still be deleted
+        return note_html("pairs.refused", language, kind="error", reason=wording.error(error, language))
     if found.refused:
         reason = wording.told(found.refused_key, found.refused_facts, found.refused, language)
         return note_html("pairs.refused", language, kind="error", reason=reason)
@@ -186,6 +195,8 @@ def _about(services: Services, set_id: str, language: str) -> str:
     if found.proof:
         hashes = {"base": found.proof.base_hash[:8], "tuned": found.proof.tuned_hash[:8]}
         lines.append(wording.sentence(f"pairs.proof.{found.proof.kind}", language, **hashes))
+        if found.proof.base_alone_hash:
+            lines.append(wording.sentence("pairs.proof.base", language))
     told = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     if found.reviewable:
         address = html.escape(f"/{PATH}?set={set_id}")

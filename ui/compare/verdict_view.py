@@ -67,7 +67,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> VerdictView:
         sets = services.reviewing.all_sets()
         name = name if name in sets else (sets[0] if sets else None)
         return [
-            gr.Dropdown(choices=[(title_of(services.reviewing.read(one), language), one) for one in sets], value=name),
+            gr.Dropdown(choices=[(title_of(services, one, language), one) for one in sets], value=name),
             *counted(request, name),
         ]
 
