@@ -1,7 +1,7 @@
 """How long the page takes to refresh a long run that is being watched, and what it sends.
 
-Everything that the server does for one refresh: the new lines are read, alerts looked for, the card and all five
-figures made. Not what the network and the browser add.
+Everything that the server does for one refresh: the new lines are read, alerts looked for, the card, the replies and
+all five figures made. Not what the network and the browser add.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import Any
 
 from finetune.inference.backends import ScriptedBackend
 from finetune.recipe import Recipe
-from finetune.training import alerts, curves, metrics, runs
+from finetune.training import alerts, checkpoints, curves, metrics, runs, samples
 from ui import plots
 from ui.services import Services
-from ui.train.run_card import card_html
+from ui.train.run_card import card_html, samples_html
 
 CLAIM = "A refresh of a run of so many steps takes at most 100 ms, and sends at most 1,500 points a line."
 MOST_MS = 100.0
 REFRESHES, NEW_LINES = 20, 7
+EVALUATIONS = 2_000
+"""With three replies each; every 50 steps, as the reference recipe evaluates."""
 
 
 def trial(folder: Path, size: int, seed: int) -> dict[str, Any]:
@@ -36,6 +38,11 @@ def trial(folder: Path, size: int, seed: int) -> dict[str, Any]:
             if step % 500 == 0:
                 evaluated = {"step": step, "eval_loss": 1.1 + 9 * math.exp(-step / 3000), "elapsed_s": step * 0.29}
                 file.write(json.dumps(evaluated) + "\n")
+    for step in range(0, size + 1, max(1, size // EVALUATIONS)):
+        for number in range(3):
+            reply = " ".join(chance.choice(("মনটা", "ভালো", "নেই", "শুনছি", "বলুন", "আজ", "পাশে")) for _ in range(30))
+            answer = {"step": step, "eval_loss": 1.0, "prompt": f"কথা {number}", "reply": f"{reply}।"}
+            metrics.append_line(run.folder / samples.FILE, answer)
     services = Services(folder, ScriptedBackend(""))
     run.set_status(state="training", step=size, total_steps=2 * size)
     began = time.perf_counter()
@@ -68,6 +75,9 @@ def refresh(services: Services, run: runs.Run) -> dict[str, Any]:
     lines, status = services.lines(run), run.status()
     alerts.current(lines, status, alerts.disk(run))
     card_html(run, status, lines, "bn")
+    samples_html(samples.read(run.folder), "bn")
+    run.log_tail()
+    checkpoints.of(run)
     return plots.figures(services.curves(run), "bn", plots.View(), run.name)
 
 

@@ -48,16 +48,30 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return metrics.read_lines(folder / FILE)[0]
 
 
-def timeline(lines: list[dict[str, Any]]) -> dict[str, list[Answer]]:
-    """Each prompt's answers by step; what weights said that a resumed run has given up is left out."""
-    told: dict[str, list[Answer]] = {}
+def timeline(lines: list[dict[str, Any]], most: int | None = None) -> dict[str, list[Answer]]:
+    """Each prompt's answers by step, of more than `most` the first and the latest.
+
+    What weights said that a resumed run has given up is left out. Only the answers that are given are compared.
+    """
+    told: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
-        given, step, reply = told.setdefault(line["prompt"], []), line["step"], line["reply"]
-        while given and given[-1].step >= step:
+        given = told.setdefault(line["prompt"], [])
+        while given and given[-1]["step"] >= line["step"]:
             given.pop()
-        before = given[-1].reply if given else None
-        given.append(Answer(step, line["eval_loss"], reply, before not in (None, reply), _parts(before, reply)))
-    return told
+        given.append(line)
+    return {prompt: _answers(given, most) for prompt, given in told.items()}
+
+
+def _answers(given: list[dict[str, Any]], most: int | None) -> list[Answer]:
+    places = range(len(given))
+    if most is not None and len(given) > most:
+        places = [0, *places[1 - most :]]
+    answers = []
+    for place in places:
+        before, reply = given[place - 1]["reply"] if place else None, given[place]["reply"]
+        changed = before not in (None, reply)
+        answers.append(Answer(given[place]["step"], given[place]["eval_loss"], reply, changed, _parts(before, reply)))
+    return answers
 
 
 def _parts(before: str | None, reply: str) -> tuple[tuple[str, bool], ...]:

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from finetune.review.reviewing import Reviewing
 from finetune.training import metrics, runs
 from tests.browser.test_tabs import COMPARE, LONGEST_RUN, bengali, go_to, set_number, settle
+from tests.serving import running_app
 from ui.services import kept_secret
 from ui.wording import SENTENCES
 
@@ -27,6 +28,13 @@ def set_count(page, number):
     field = page.locator("#pairs-count input[type=number]")
     field.fill(str(number))
     field.press("Tab")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """An app of this file's own: the run that it trains would stand in the other tests' lists."""
+    with running_app(tmp_path_factory.mktemp("compare")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +160,15 @@ def test_on_a_phone_both_replies_and_all_four_buttons_are_there(open_page, app, 
     screenshot(page, "review-phone.png")
 
 
+def test_a_set_that_cannot_be_is_told_on_the_page(page, app):
+    go_to(page, COMPARE)
+    open_page_of(page, PAIRS)
+    page.locator("#pairs-base input").fill("demo")
+    page.locator("#pairs-base input").press("Enter")
+    page.locator("#pairs-start").click()
+    expect(page.locator("#pairs-card .error")).to_contain_text("হুবহু একই উত্তর", timeout=WRITING)
+
+
 def test_the_votes_become_a_verdict_a_report_and_a_run_that_learns_from_them(page, app, made, reviewing, screenshot):
     go_to(page, COMPARE)
     open_page_of(page, VERDICT)
@@ -187,12 +204,3 @@ def test_the_votes_become_a_verdict_a_report_and_a_run_that_learns_from_them(pag
     assert run.recipe().training.objective == "dpo"
     assert losses[0] == pytest.approx(0.6931, abs=0.002)  # ln 2: it begins as the adapter that was reviewed
     assert sum(losses[-3:]) / 3 < losses[0] - 0.05
-
-
-def test_a_set_that_cannot_be_is_told_on_the_page(page, app):
-    go_to(page, COMPARE)
-    open_page_of(page, PAIRS)
-    page.locator("#pairs-base input").fill("demo")
-    page.locator("#pairs-base input").press("Enter")
-    page.locator("#pairs-start").click()
-    expect(page.locator("#pairs-card .error")).to_contain_text("হুবহু একই উত্তর", timeout=WRITING)

@@ -133,7 +133,7 @@ def test_a_run_is_started_watched_found_again_after_a_reload_and_seen_to_its_end
     expect(card(page)).to_contain_text("/ ৪")
     expect(card(page)).to_have_class(re.compile("finished"), timeout=LONGEST_RUN)
     expect(card(page)).to_contain_text("ধাপ ৪ / ৪")
-    expect(card(page)).to_contain_text("যাচাইয়ে ক্ষতি")
+    expect(card(page)).to_contain_text("যাচাইয়ে লস")
     plots = page.locator(".js-plotly-plot")
     expect(plots.locator(".main-svg").locator("visible=true").first).to_be_visible()
     expect(plots).to_have_count(4)  # loss, learning rate, gradient norm, tokens a second; memory only on a GPU

@@ -35,6 +35,12 @@ def test_lines_come_back_in_the_order_written_and_bengali_stays_readable(tmp_pat
     assert "ভালো" in (tmp_path / "samples.jsonl").read_text(encoding="utf-8")
 
 
+def test_of_many_answers_the_first_and_the_latest_are_given():
+    told = samples.timeline([line(step, f"উত্তর {step}") for step in range(10)], most=3)["কেমন আছেন?"]
+    assert [answer.step for answer in told] == [0, 8, 9]
+    assert told[1].parts == (("উত্তর", False), (" 8", True))  # compared with the one before, which is not given
+
+
 def test_a_run_without_samples_has_no_lines(tmp_path):
     assert samples.read(tmp_path) == []
 

@@ -65,7 +65,9 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> VerdictView:
     def opened(request: gr.Request, name: str | None) -> list[Any]:
         language = language_of(request)
         sets = services.reviewing.all_sets()
-        name = name if name in sets else (sets[0] if sets else None)
+        if name not in sets:  # the newest that somebody has voted on, else the newest
+            voted = (one for one in sets if services.reviewing.votes.standing(one))
+            name = next(voted, sets[0] if sets else None)
         return [
             gr.Dropdown(choices=[(title_of(services, one, language), one) for one in sets], value=name),
             *counted(request, name),

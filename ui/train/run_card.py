@@ -108,10 +108,8 @@ def alerts_html(alerts: Iterable[Alert], language: str) -> str:
 def samples_html(lines: list[dict[str, Any]], language: str) -> str:
     """Each fixed prompt with its replies from the base to the newest checkpoint; what is new in a reply is marked."""
     blocks = []
-    for prompt, answers in samples.timeline(lines).items():
+    for prompt, answers in samples.timeline(lines, MOST_ANSWERS).items():
         rows = []
-        if len(answers) > MOST_ANSWERS:
-            answers = [answers[0], *answers[1 - MOST_ANSWERS :]]
         for answer in answers:
             step = html.escape(wording.sentence("samples.step", language, step=answer.step))
             loss = "" if answer.eval_loss is None else wording.digits(f"{answer.eval_loss:.2f}", language)
