@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 LABELS: dict[str, tuple[str, str]] = {
-    "compare.page.play": ("নিজে চালিয়ে দেখুন", "Try it"),
-    "compare.page.pairs": ("জোড়া বানান", "Make pairs"),
-    "compare.page.review": ("না জেনে যাচাই", "Blind review"),
+    "compare.page.play": ("দেখুন", "Try it"),
+    "compare.page.pairs": ("জোড়া", "Pairs"),
+    "compare.page.review": ("যাচাই", "Review"),
     "compare.page.verdict": ("রায়", "Verdict"),
     # making pairs
     "pairs.kind.base": ("মূল মডেল", "The base model"),
@@ -161,8 +161,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "That was all of them, thank you! Your {count} votes are kept. If you like, see now which was which.",
     ),
     "review.no_sets": (
-        "পড়ার মতো কোনো সেট এখনও নেই। যিনি মডেলটা শেখাচ্ছেন, তিনি “জোড়া বানান” পাতায় একটা বানিয়ে দেবেন।",
-        "There is no set to read yet. Whoever trains the model makes one under “Make pairs”.",
+        "পড়ার মতো কোনো সেট এখনও নেই। যিনি মডেলটা শেখাচ্ছেন, তিনি “জোড়া” পাতায় একটা বানিয়ে দেবেন।",
+        "There is no set to read yet. Whoever trains the model makes one under “Pairs”.",
     ),
     "review.revealed": ("এই সেটে আপনি দেখে ফেলেছেন কোনটা কার লেখা।", "You have seen which was which in this set."),
     "review.revealed.you": ("আপনি বেছেছেন", "you chose"),
