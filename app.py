@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 
+from finetune.terminal import home
 from ui import layout, services
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
-shared = services.build(
-    Path(os.environ.get("SHOHOMORMI_HOME", "workspace")).resolve(), os.environ.get("SHOHOMORMI_ADMIN_PASSWORD", "")
-)
+shared = services.build(home(), os.environ.get("SHOHOMORMI_ADMIN_PASSWORD", ""))
 demo = layout.build(shared)
 
 if __name__ == "__main__":

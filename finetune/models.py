@@ -13,6 +13,9 @@ from typing import Any
 from finetune.errors import ModelError
 from finetune.recipe import ROOT
 
+DEMO = "demo"
+"""How the adapter that ships with the project is called in choices, recipes and the API."""
+
 DEMO_BASE = ROOT / "assets" / "demo" / "base"
 DEMO_ADAPTER = ROOT / "assets" / "demo" / "adapter"
 

@@ -21,6 +21,7 @@ from finetune import models
 from finetune.errors import FinetuneError, ReviewError
 from finetune.inference import remote
 from finetune.inference.backends import Backend, LocalBackend
+from finetune.models import DEMO
 from finetune.recipe import Generation, Recipe
 from finetune.review import pair_sets
 from finetune.review.contestants import Contestant
@@ -28,9 +29,6 @@ from finetune.review.reviewing import Reviewing
 from finetune.training import curves, metrics, queue, runs
 from finetune.training.curves import Reader
 from finetune.training.history import History
-
-DEMO = "demo"
-"""How the adapter that ships with the project is called in choices and in the API."""
 
 PATH = "review"
 """Where reviewers find the blind review by itself: `/review`, or `/review?set=NAME` for one set."""

@@ -226,6 +226,15 @@ def digits(value: object, language: str) -> str:
     return text.translate(_BENGALI_DIGITS)
 
 
+def spoken_time(seconds: float, language: str) -> str:
+    """A length of time as one would say it."""
+    if seconds < 90:
+        return sentence("status.seconds", language, n=round(seconds))
+    if seconds < 5400:
+        return sentence("status.minutes", language, n=round(seconds / 60))
+    return sentence("status.hours", language, n=round(seconds / 3600, 1))
+
+
 def error(problem: FinetuneError, language: str) -> str:
     """What went wrong, in the person's language; English where no Bengali wording exists."""
     return told(problem.key, problem.facts, str(problem), language, problem)

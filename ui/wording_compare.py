@@ -183,5 +183,3 @@ SENTENCES: dict[str, tuple[str, str]] = {
 
 GOOD = ("warm", "heard", "question", "useful")
 BAD = ("cold", "lecture", "off_topic", "broken")
-CRITERIA = ("empathy", "natural", "relevance", "safety")
-CHOICES = ("left", "right", "both_good", "both_bad")

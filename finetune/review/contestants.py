@@ -18,7 +18,7 @@ from finetune.data.prompts import PromptFormat
 from finetune.errors import ReviewError
 from finetune.training import checkpoints, runs
 
-BASE, DEMO = "base", "demo"
+BASE = "base"
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _FILES = ("adapter_config.json", "adapter_model.safetensors", FORMAT_FILE)
 """What an adapter is, and all that is fetched of one from the Hub; the format alone may be missing."""
@@ -65,8 +65,8 @@ def contestant(spelling: str, home: Path) -> Contestant:
     kind, _, name = spelling.partition(":")
     if spelling == BASE:
         return Contestant(BASE)
-    if spelling == DEMO:
-        return Contestant(DEMO, models.DEMO_ADAPTER)
+    if spelling == models.DEMO:
+        return Contestant(models.DEMO, models.DEMO_ADAPTER)
     if kind == "remote":
         model, at, url = name.rpartition("@")
         if not (at and model and url):
@@ -86,7 +86,7 @@ def contestant(spelling: str, home: Path) -> Contestant:
 
 def known(home: Path) -> list[str]:
     """Spellings of all that is here: the base, the demo's adapter, every run's adapter and its whole checkpoints."""
-    found = [BASE, DEMO]
+    found = [BASE, models.DEMO]
     for run in runs.all_runs(home):
         if (run.adapter / "adapter_config.json").is_file():
             found.append(f"run:{run.name}")

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from finetune import models
 from finetune.data import splits
 from finetune.errors import ReviewError
 from finetune.inference.backends import Backend
 from finetune.recipe import Generation, Recipe
 from finetune.review import prompt_sets
-from finetune.review.contestants import DEMO, Contestant, contestant
+from finetune.review.contestants import Contestant, contestant
 from finetune.review.pair_sets import Order
 from finetune.review.prompt_sets import PromptSet
 from finetune.training import runs
@@ -50,10 +51,10 @@ def _prompts(home: Path, tuned: Contestant, source: str, given: str, count: int,
 
 def _test_rows(home: Path, tuned: Contestant, count: int, seed: int) -> PromptSet:
     """The held-out questions of the run whose adapter is reviewed; of the demo, those of its corpus."""
-    if tuned.spelling == DEMO:
+    if tuned.spelling == models.DEMO:
         with tempfile.TemporaryDirectory() as folder:
-            splits.prepare(Recipe.read(DEMO).data, Path(folder))
-            return prompt_sets.from_run(Path(folder), count, seed, f"{DEMO} test")
+            splits.prepare(Recipe.read(models.DEMO).data, Path(folder))
+            return prompt_sets.from_run(Path(folder), count, seed, f"{models.DEMO} test")
     run = _run_of(tuned)
     if run is None:
         raise ReviewError(
@@ -68,7 +69,7 @@ def _settings(home: Path, one: Contestant) -> Generation:
     run = _run_of(one)
     if run is not None:
         return runs.find(home, run).recipe().generation
-    return Recipe.read(DEMO).generation if one.spelling == DEMO else Generation()
+    return Recipe.read(models.DEMO).generation if one.spelling == models.DEMO else Generation()
 
 
 def _run_of(one: Contestant) -> str | None:

@@ -178,15 +178,13 @@ class _Known:
             self._forget_metrics()
         lines, self.offset = metrics.read(self.run.folder, self.offset)
         for line in lines:
-            if line["step"] < self.last:  # resumed: what came after its checkpoint was given up, as in `metrics.series`
-                for known in (self.losses, self.evaluations):
-                    for step in [step for step in known if step >= line["step"]]:
+            for key, known in (("loss", self.losses), ("eval_loss", self.evaluations)):
+                if line["step"] < self.last:  # resumed: what came after is given up, as in `metrics.as_it_went`
+                    for step in [step for step in known if step > line["step"]]:
                         del known[step]
+                if line.get(key) is not None:
+                    known[line["step"]] = line[key]
             self.last = line["step"]
-            if line.get("loss") is not None:
-                self.losses[line["step"]] = line["loss"]
-            if line.get("eval_loss") is not None:
-                self.evaluations[line["step"]] = line["eval_loss"]
             self.seconds = line.get("elapsed_s", self.seconds)
 
     def _forget_metrics(self) -> None:

@@ -21,7 +21,6 @@ from finetune.training.runs import Run
 
 FOLDER = "start"
 FILES = ("adapter_config.json", "adapter_model.safetensors")
-DEMO = "demo"
 
 
 def find(spelling: str, home: Path) -> Path:
@@ -30,7 +29,7 @@ def find(spelling: str, home: Path) -> Path:
     `demo`; a folder with an adapter, or with a run; `NAME` of a run of this home or `NAME/checkpoint-50`, each also
     with `run:` before it. RunError or ModelError where there is none.
     """
-    if spelling == DEMO:
+    if spelling == models.DEMO:
         return models.DEMO_ADAPTER
     for path in (Path(spelling), ROOT / spelling):
         for folder in (path, path / "adapter"):

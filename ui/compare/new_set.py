@@ -20,7 +20,6 @@ from ui.errors import language_of
 from ui.layout_parts import label
 from ui.maker import for_maker
 from ui.services import PATH, Services
-from ui.train.run_card import spoken_time
 
 SECONDS = 1.0
 """Between two looks at a set that is being written."""
@@ -156,7 +155,7 @@ def _card(writing: Any, any_sets: bool, language: str) -> str:
     facts = [wording.sentence("pairs.writing", language, done=writing.done, total=writing.total)]
     if not writing.over and writing.done and writing.seconds:
         left = writing.seconds * (writing.total - writing.done) / writing.done
-        facts.append(wording.sentence("pairs.left", language, time=spoken_time(left, language)))
+        facts.append(wording.sentence("pairs.left", language, time=wording.spoken_time(left, language)))
     told = "".join(f"<span>{html.escape(fact)}</span>" for fact in facts)
     kind = "finished" if writing.over else "active"
     return (

@@ -15,12 +15,14 @@ from typing import Any
 import gradio as gr
 
 from finetune.review.reviewing import Ticket
+from finetune.review.sessions import CHOICES
+from finetune.review.votes import CRITERIA, LONGEST_NAME, LONGEST_NOTE
 from ui import wording
 from ui.compare.review_html import item_html, note_html, progress_html, revealed_html, spoken
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
 from ui.services import Services
-from ui.wording_compare import BAD, CHOICES, CRITERIA, GOOD
+from ui.wording_compare import BAD, GOOD
 
 STARS = [(label(f"star.{number}"), number) for number in range(1, 6)]
 
@@ -54,9 +56,13 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
         with gr.Row(equal_height=False):
             chosen = gr.Dropdown([], label=label("review.set"), elem_id="review-set", scale=2, min_width=220)
             name = gr.Textbox(
-                label=label("review.name"), info=label("review.name.info"), max_length=80, elem_id="review-name",
-                scale=3, min_width=220,
-            )  # fmt: skip
+                label=label("review.name"),
+                info=label("review.name.info"),
+                max_length=LONGEST_NAME,
+                elem_id="review-name",
+                scale=3,
+                min_width=220,
+            )
         begin = gr.Button(label("review.begin"), variant="primary", elem_id="review-begin", interactive=False)
     with gr.Column(visible=False, elem_id="review-desk") as desk:
         progress = gr.HTML(padding=False)
@@ -85,7 +91,9 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
                 )
                 for kind, reasons in (("good", GOOD), ("bad", BAD))
             )
-            note = gr.Textbox(label=label("review.note"), lines=2, max_lines=5, max_length=2000, elem_id="review-note")
+            note = gr.Textbox(
+                label=label("review.note"), lines=2, max_lines=5, max_length=LONGEST_NOTE, elem_id="review-note"
+            )
             keep = gr.Button(label("review.save"), size="sm", elem_id="review-keep")
         with gr.Accordion(label("review.reveal"), open=False, elem_id="review-reveal") as curtain:
             gr.Markdown(label("review.reveal.sure"), elem_classes="quiet")
@@ -214,7 +222,10 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
 
 
 def account_of(request: gr.Request) -> str:
-    """The Hugging Face account that is logged in on a Space; empty where nobody is, or elsewhere."""
+    """The name under which somebody is logged in to a Space, where Gradio knows one; empty else, and elsewhere.
+
+    A Hugging Face login (OAuth) is not among what Gradio puts here: that needs a login button of its own.
+    """
     return request.username or "" if os.environ.get("SPACE_ID") else ""
 
 

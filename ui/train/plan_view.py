@@ -10,7 +10,6 @@ import html
 from finetune.errors import FinetuneError
 from finetune.training.plan import Plan
 from ui import wording
-from ui.train.run_card import spoken_time
 
 
 def plan_html(estimate: Plan, language: str) -> str:
@@ -21,7 +20,9 @@ def plan_html(estimate: Plan, language: str) -> str:
 
     facts = [say("plan.steps", steps=estimate.steps, epochs=f"{estimate.epochs:.2g}")]
     if estimate.seconds_high:
-        low, high = (spoken_time(seconds, language) for seconds in (estimate.seconds_low, estimate.seconds_high))
+        low, high = (
+            wording.spoken_time(seconds, language) for seconds in (estimate.seconds_low, estimate.seconds_high)
+        )
         facts.append(say("plan.time", low=low, high=high) if low != high else say("plan.about", time=low))
     if estimate.peak_gb:
         facts.append(say("plan.memory", gb=f"{estimate.peak_gb:.1f}"))

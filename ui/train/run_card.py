@@ -34,12 +34,12 @@ def card_html(run: runs.Run, status: runs.Status, lines: list[dict[str, Any]], l
         facts.append(say("status.steps", step=status.step, total=status.total_steps))
     left = seconds_left(status, lines)
     if status.state == "training" and left is not None and not stopping:
-        facts.append(say("status.eta", time=spoken_time(left, language)))
+        facts.append(say("status.eta", time=wording.spoken_time(left, language)))
     speeds = [line["tokens_per_second"] for line in lines[-10:] if "tokens_per_second" in line]
     if status.active and speeds:
         facts.append(say("status.speed", speed=int(sum(speeds) / len(speeds))))
     if status.state in ("finished", "stopped") and lines:
-        facts.append(say("status.took", time=spoken_time(lines[-1]["elapsed_s"], language)))
+        facts.append(say("status.took", time=wording.spoken_time(lines[-1]["elapsed_s"], language)))
     first, last = (next((line for line in order if "eval_loss" in line), None) for order in (lines, reversed(lines)))
     if first is not last:
         facts.append(say("status.loss", first=f"{first['eval_loss']:.2f}", last=f"{last['eval_loss']:.2f}"))
@@ -79,15 +79,6 @@ def seconds_left(status: runs.Status, lines: list[dict[str, Any]]) -> float | No
         return None
     pace = (timed[-1][1] - timed[0][1]) / (timed[-1][0] - timed[0][0])
     return max(0.0, pace * (status.total_steps - status.step))
-
-
-def spoken_time(seconds: float, language: str) -> str:
-    """A length of time as one would say it."""
-    if seconds < 90:
-        return wording.sentence("status.seconds", language, n=round(seconds))
-    if seconds < 5400:
-        return wording.sentence("status.minutes", language, n=round(seconds / 60))
-    return wording.sentence("status.hours", language, n=round(seconds / 3600, 1))
 
 
 def empty_html(language: str) -> str:

@@ -16,7 +16,6 @@ from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
 from ui.maker import for_maker
 from ui.services import Services
-from ui.train.run_card import spoken_time
 
 COLUMNS = ("name", "state", "loss", "spark", "data", "settings", "time", "size", "started", "tags")
 KINDS = ("str", "str", "number", "html", "str", "str", "str", "number", "str", "str")
@@ -112,7 +111,7 @@ def cells(row: Row, language: str) -> list[Any]:
         sparkline.svg(row.spark) if len(row.spark) > 1 else "",
         row.data,
         settings,
-        "" if row.seconds is None else spoken_time(row.seconds, language),
+        "" if row.seconds is None else wording.spoken_time(row.seconds, language),
         round(row.size_bytes / 1e6, 1),
         time.strftime("%Y-%m-%d %H:%M", time.localtime(row.started)),
         ", ".join(row.tags),

@@ -53,8 +53,8 @@ def test_a_run_past_its_last_step_has_no_negative_time_left():
     [(0, "০ সেকেন্ড", "0 s"), (89, "৮৯ সেকেন্ড", "89 s"), (150, "২ মিনিট", "2 min"), (9000, "২.৫ ঘণ্টা", "2.5 h")],
 )
 def test_a_length_of_time_is_said_in_the_largest_unit_that_fits(seconds, bengali, english):
-    assert run_card.spoken_time(seconds, "bn") == bengali
-    assert run_card.spoken_time(seconds, "en") == english
+    assert wording.spoken_time(seconds, "bn") == bengali
+    assert wording.spoken_time(seconds, "en") == english
 
 
 def test_the_card_of_a_run_in_training_says_how_far_it_is_and_how_long_it_will_take(run):
