@@ -7,7 +7,9 @@ import asyncio
 import logging
 import socket
 import traceback
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -32,6 +34,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
         yield started
 
 
+def carried_out(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in a thread of its own: Playwright keeps a loop running in the tests' own thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def reply(server: ChatServer, timeouts: Timeouts | None = None, into: list[str] | None = None) -> str:
     """The whole reply of a server; `into` keeps what had come when it failed."""
     pieces = [] if into is None else into
@@ -41,7 +49,7 @@ def reply(server: ChatServer, timeouts: Timeouts | None = None, into: list[str] 
         async with asked.client() as client:
             await asked.reply(client, BODY, pieces.append)
 
-    asyncio.run(asyncio.wait_for(work(), 20))  # a wait that nobody ends fails, and does not hang
+    carried_out(asyncio.wait_for(work(), 20))  # a wait that nobody ends fails, and does not hang
     return "".join(pieces)
 
 
@@ -53,7 +61,7 @@ def models(server: ChatServer) -> dict[str, str | None]:
         async with asked.client() as client:
             return await asked.models(client)
 
-    return asyncio.run(work())
+    return carried_out(work())
 
 
 def failure(server: ChatServer, timeouts: Timeouts | None = None, into: list[str] | None = None) -> BackendError:
