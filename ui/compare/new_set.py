@@ -57,9 +57,15 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> None:
             )
             with gr.Row():
                 count = gr.Slider(
-                    4, 100, orders.PROMPTS, step=1, label=label("pairs.count"), info=label("pairs.count.info"),
+                    4,
+                    100,
+                    orders.PROMPTS,
+                    step=1,
+                    label=label("pairs.count"),
+                    info=label("pairs.count.info"),
                     elem_id="pairs-count",
-                )  # fmt: skip
+                    min_width=300,  # on a phone a line of its own: beside the seed its words would stand on end
+                )
                 seed = gr.Number(default("generation.seed"), precision=0, label=label("pairs.seed"), min_width=120)
             with gr.Row(elem_classes="actions"):
                 start = gr.Button(label("pairs.start"), variant="primary", elem_id="pairs-start")
