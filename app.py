@@ -22,6 +22,5 @@ shared = services.build(home(), os.environ.get("SHOHOMORMI_ADMIN_PASSWORD", ""))
 demo = layout.build(shared)
 
 if __name__ == "__main__":
-    shared.warm_up()
     shared.mind_queue()
     demo.queue(default_concurrency_limit=8).launch(**layout.launch_settings())

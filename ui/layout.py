@@ -32,6 +32,7 @@ def build(services: Services) -> gr.Blocks:
             with gr.Tab(label("tab.chat"), id="chat") as chat:
                 build_chat_tab(services, chat, page)
         _lead_to_training(services, verdict, training, tabs)
+        page.load(services.warm_up, queue=False, show_progress="hidden", api_visibility="private")
         endpoints.add(services)
     with page.route("যাচাই", f"/{PATH}", show_in_navbar=False):
         _top()

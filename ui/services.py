@@ -84,7 +84,13 @@ class Services:
         self.reviewing = Reviewing(self.home, self.secret)
 
     def warm_up(self) -> None:
-        """Make the base resident in the background, so that the first message does not wait for it."""
+        """Make the base resident in the background, so that the first message does not wait for it.
+
+        Begun when somebody opens the page that chats and compares, not with the app: a room of blind reviewers needs
+        no model, and while one is being loaded their votes wait for Python's lock.
+        """
+        if self.backend.loaded:
+            return
         threading.Thread(target=self._load, name="warm-up", daemon=True).start()
 
     def _load(self) -> None:
