@@ -82,6 +82,12 @@ class Services:
         self.secret = kept_secret(self.home)
         """Locks what browsers keep for this home: who a reviewer is."""
         self.reviewing = Reviewing(self.home, self.secret)
+        self._scratch = tempfile.TemporaryDirectory(prefix="shohomormi-")
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for files on their way to a browser, which Gradio copies; it goes with the app."""
+        return Path(self._scratch.name)
 
     def warm_up(self) -> None:
         """Make the base resident in the background, so that the first message does not wait for it.

@@ -122,7 +122,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "history.column.spark": ("লস", "Loss"),
     "history.column.data": ("ডেটা", "Data"),
     "history.column.settings": ("হার · r · ব্যাচ · ধাপ", "Rate · r · batch · steps"),
-    "history.column.time": ("সময়", "Time"),
+    "history.column.time": ("সময় (মিনিট)", "Time (min)"),
     "history.column.size": ("মাপ (MB)", "Size (MB)"),
     "history.column.started": ("শুরু", "Started"),
     "history.column.tags": ("ট্যাগ", "Tags"),

@@ -60,6 +60,7 @@ class Lengths:
     overflow: int
     """Examples longer than the last bin reaches."""
     median: int
+    mean: float
     percentile_95: int
     covering: int
     """The max_length that keeps `findings.COVERED` of the examples whole."""
@@ -207,6 +208,7 @@ def _lengths(sizes: list[tuple[int, int]], of: int, max_length: int) -> Lengths:
         bins=bins,
         overflow=len(ordered) - sum(bin.count for bin in bins),
         median=percentile(0.5),
+        mean=sum(ordered) / len(ordered),
         percentile_95=percentile(0.95),
         covering=percentile(findings.COVERED),
         longest=ordered[-1],

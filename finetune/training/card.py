@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from finetune import models
+from finetune import recipe as recipes
 from finetune.data.prompts import PromptFormat
 from finetune.errors import ModelError
 from finetune.recipe import Recipe
@@ -98,7 +99,11 @@ def card(run: Run, *, merged: bool = False) -> str:
 
 
 def shareable(recipe: Recipe) -> Recipe:
-    """The recipe without this machine's folders: of uploaded data and of an adapter it went on from a name will do."""
+    """The recipe without this machine's folders and without the messages that its maker watched it answer.
+
+    Of uploaded data and of an adapter it went on from a name will do.
+    """
+    recipe = recipe.with_settings({"training.sample_prompts": recipes.default("training.sample_prompts")})
     data, start = Path(recipe.data.source), Path(recipe.adapter.start_from)
     if data.is_absolute():
         recipe = recipe.with_settings({"data.source": data.name})

@@ -62,13 +62,13 @@ def out_of_memory(recipe: Recipe, *, evaluating: bool = False) -> RunError:
         )
     if t.per_device_train_batch_size > 1:
         batch, steps = t.per_device_train_batch_size, t.gradient_accumulation_steps
-        factor = next(n for n in range(2, batch + 1) if batch % n == 0)  # keeps the effective batch exactly
+        smaller, factor = _smaller_batch(batch)
         return RunError(
-            f"{begin} training.per_device_train_batch_size at {batch // factor} instead of {batch} and"
+            f"{begin} training.per_device_train_batch_size at {smaller} instead of {batch} and"
             f" training.gradient_accumulation_steps at {steps * factor} instead of {steps}; it learns the same.",
             key="run.out_of_memory.batch",
             batch=batch,
-            smaller=batch // factor,
+            smaller=smaller,
             steps=steps,
             more=steps * factor,
         )
@@ -122,14 +122,36 @@ def died(last: str, folder: Path) -> RunError:
     )
 
 
-def killed() -> RunError:
+def killed(recipe: Recipe) -> RunError:
     """What to tell of a process that was ended by SIGKILL, seen by the one that had started it."""
+    t = recipe.training
+    if t.per_device_train_batch_size > 1:
+        smaller, factor = _smaller_batch(t.per_device_train_batch_size)
+        return RunError(
+            "The training process was killed (signal 9). Systems do that where memory runs out: close what else needs"
+            " memory, then resume it from its last checkpoint. If it is killed again, start it anew with"
+            f" training.per_device_train_batch_size at {smaller} instead of {t.per_device_train_batch_size} and"
+            f" training.gradient_accumulation_steps at {t.gradient_accumulation_steps * factor} instead of"
+            f" {t.gradient_accumulation_steps}; it learns the same.",
+            key="run.killed.batch",
+            batch=t.per_device_train_batch_size,
+            smaller=smaller,
+            steps=t.gradient_accumulation_steps,
+            more=t.gradient_accumulation_steps * factor,
+        )
     return RunError(
         "The training process was killed (signal 9). Systems do that where memory runs out: close what else needs"
-        " memory, then resume it from its last checkpoint. If it is killed again, start it anew with a smaller"
-        " training.per_device_train_batch_size.",
+        " memory, then resume it from its last checkpoint. If it is killed again, start it anew with a shorter"
+        f" training.max_length than {t.max_length}.",
         key="run.killed",
+        length=t.max_length,
     )
+
+
+def _smaller_batch(batch: int) -> tuple[int, int]:
+    """The next smaller batch, and by how much to accumulate more so that the effective batch stays exactly."""
+    factor = next(n for n in range(2, batch + 1) if batch % n == 0)
+    return batch // factor, factor
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

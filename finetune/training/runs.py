@@ -145,7 +145,7 @@ class Run:
         if self._status_on_disk().active and not self.status().active:
             ended = self._end_of_the_dead()
             if ended.get("error_key") == "run.died" and exit_code == -signal.SIGKILL:
-                ended |= told(failures.killed())
+                ended |= told(failures.killed(self.recipe()))
             self.set_status(**ended)
 
     def _end_of_the_dead(self) -> dict[str, Any]:

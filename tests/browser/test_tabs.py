@@ -3,7 +3,10 @@
 Pictures are kept only where SHOHOMORMI_SCREENSHOTS names a folder.
 """
 
+import os
 import re
+import signal
+import time
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from finetune.inference import safety
+from finetune.training import checkpoints, jobs, runs
 from ui.wording import ERRORS_BN, EXAMPLES, LABELS, SENTENCES
 
 pytestmark = pytest.mark.browser
@@ -179,6 +183,24 @@ def test_all_runs_are_listed_and_a_note_is_kept(page):
     expect(page.get_by_label(bengali("history.notes"), exact=True)).to_have_value("প্রথম চেষ্টা")
 
 
+def test_a_run_whose_process_was_killed_says_which_setting_to_lower_shows_its_log_and_can_go_on(page, app, screenshot):
+    go_to(page, TRAIN)
+    ask_for_a_short_run(page, **{"training.save_steps": 2, "training.eval_steps": 2, "training.max_steps": 40})
+    button(page, "train.start").click()
+    expect(card(page)).to_contain_text(re.compile("ধাপ ([২-৯]|[১-৩][০-৯]) / ৪০"), timeout=LONGEST_RUN)
+    run = runs.find(app.home, run_shown(page))
+    expect(card(page)).to_contain_text("যাচাইয়ে লস")  # an evaluation at step 2: its checkpoint is whole or nearly
+    while not any(point.complete for point in checkpoints.of(run)):
+        time.sleep(0.1)
+    os.kill(run.status().pid, signal.SIGKILL)
+    expect(card(page)).to_have_class(re.compile("failed"))
+    expect(card(page).locator(".error")).to_contain_text("per_device_train_batch_size ২ থেকে কমিয়ে ১")
+    expect(page.locator(".log textarea").locator("visible=true")).to_have_value(re.compile(r"\S"))
+    expect(button(page, "train.resume")).to_be_visible()
+    screenshot(page, "train-failed.png")
+    jobs.delete(run)
+
+
 def test_a_setting_that_cannot_work_is_told_beside_its_control_and_start_waits_for_it(page, app):
     before = sorted(app.home.glob("runs/*"))
     go_to(page, TRAIN)
@@ -195,11 +217,13 @@ def test_a_setting_that_cannot_work_is_told_beside_its_control_and_start_waits_f
     assert sorted(app.home.glob("runs/*")) == before
 
 
-def test_an_upload_without_a_file_asks_for_one(page):
+def test_start_waits_for_the_file_that_was_promised(page):
     go_to(page, TRAIN)
     page.get_by_label(bengali("train.data.upload"), exact=True).check()
-    button(page, "train.start").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text(ERRORS_BN["train.no_file"])
+    expect(page.locator("#plan")).to_contain_text(ERRORS_BN["train.no_file"])
+    expect(button(page, "train.start")).to_be_disabled()
+    page.get_by_label(bengali("train.data.recipe"), exact=True).check()
+    expect(button(page, "train.start")).to_be_enabled()
 
 
 def test_a_pdf_that_was_renamed_is_one_bengali_sentence_on_the_page_and_no_run_is_lost(page, app, tmp_path):

@@ -104,3 +104,14 @@ def test_what_led_to_an_error_counts_too(tmp_path):
 def test_any_other_error_is_told_by_its_first_line(tmp_path):
     assert "ValueError: first line." in str(told(tmp_path, ValueError("first line\nsecond line")))
     assert "AssertionError: no message." in str(told(tmp_path, AssertionError()))
+
+
+@pytest.mark.parametrize(
+    ("batch", "key", "said"),
+    [(16, "run.killed.batch", "per_device_train_batch_size at 8 instead of 16"), (1, "run.killed", "than 512")],
+)
+def test_a_killed_process_is_told_which_setting_to_lower_and_from_what(batch, key, said):
+    recipe = Recipe().with_settings({"training.per_device_train_batch_size": batch, "training.max_length": 512})
+    problem = failures.killed(recipe)
+    assert problem.key == key
+    assert said in str(problem)

@@ -16,6 +16,8 @@ from ui.services import DEMO
 
 
 class Unloadable:
+    loaded = False
+
     """A backend whose base cannot be read."""
 
     def load(self):
@@ -139,3 +141,16 @@ def test_an_adapter_that_is_no_lora_is_refused_before_anything_is_written(servic
     with pytest.raises(ModelError) as caught:
         services.adapter(run.name)
     assert caught.value.key == "model.not_lora"
+
+
+def test_a_base_that_is_resident_is_not_loaded_again(services):
+    before = threading.active_count()
+    services.warm_up()
+    assert services.backend.loaded and threading.active_count() == before
+
+
+def test_files_on_their_way_to_a_browser_go_with_the_app(services):
+    scratch = services.scratch
+    (scratch / "run.csv").write_text("step", encoding="utf-8")
+    services._scratch.cleanup()
+    assert not scratch.exists()

@@ -50,7 +50,7 @@ class Measured:
     data: str = ""
     of: str = ""
     rows: int = 0
-    tokens: int = 0
+    tokens: float = 0.0
     longest: int = 0
     blocked: bool = False
 
@@ -140,14 +140,16 @@ def build(services: Services) -> NewRun:
                 recipe = recipe_of(preset_name, kind, path, values)
             except RecipeError as error:
                 told = recipe_form.problems_of(NAMES, error, language)
-                return [problems_html(error, language), gr.skip(), gr.Button(interactive=False), gr.skip(), *told]
+                start_ = gr.Button(interactive=False)
+                return [problems_html(error, language), gr.skip(), start_, gr.skip(), gr.skip(), *told]
             except DataError as error:
-                return [note_html(wording.error(error, language), language), gr.skip(), gr.Button(interactive=True),
-                        gr.skip(), *recipe_form.problems_of(NAMES, None, language)]  # fmt: skip
+                return [note_html(wording.error(error, language), language), gr.skip(), gr.Button(interactive=False),
+                        gr.skip(), "", *recipe_form.problems_of(NAMES, None, language)]  # fmt: skip
             known = found.of == _signature(recipe)
+            same_data = found.data == _data_signature(recipe)
             told = (
                 plan_html(_estimate(services, recipe, found), language)
-                if found.data == _data_signature(recipe)
+                if same_data
                 else note_html(wording.sentence("plan.after_gate", language), language)
             )
             return [
@@ -155,12 +157,13 @@ def build(services: Services) -> NewRun:
                 plan.equivalent_command(recipe, preset_name),
                 gr.Button(interactive=not (known and found.blocked)),
                 recipe.to_yaml(),
+                gr.skip() if same_data else "",  # what the gate found in other data
                 *recipe_form.problems_of(NAMES, None, language),
             ]
 
     def looked(request: gr.Request, preset_name: str, kind: str, path: str | None, *values: Any) -> Any:
         with for_maker(services, request) as language:
-            shown, table, found = _examine(recipe_of(preset_name, kind, path, values), language)
+            shown, table, found = _examine(recipe_of(preset_name, kind, path, values), language, services.scratch)
             return shown, table, found, gr.Button(interactive=not found.blocked)
 
     def begin(
@@ -171,7 +174,7 @@ def build(services: Services) -> NewRun:
             recipe = recipe_of(preset_name, kind, path, values)
             shown, table = gr.skip(), gr.skip()
             if found.of != _signature(recipe):
-                shown, table, found = _examine(recipe, language)
+                shown, table, found = _examine(recipe, language, services.scratch)
             if found.blocked:
                 gr.Warning(wording.sentence("gate.blocked", language))
                 return shown, table, found, gr.skip(), gr.Button(interactive=False)
@@ -189,13 +192,14 @@ def build(services: Services) -> NewRun:
 
     def loaded(path: str, request: gr.Request) -> list[Any]:
         with for_maker(services, request):
-            return filled(Recipe.read(path))[2:]
+            recipe = Recipe.read(path)
+            return [recipe.name, *filled(recipe)[2:]]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    plan_outputs = [plan_shown, command, start, written, *controls]
+    plan_outputs = [plan_shown, command, start, written, gate_shown, *controls]
     preset.input(preset_filled, preset, controls, **private)
     save.click(None, written, None, js=SAVE_YAML, **private)
-    load.upload(loaded, load, controls, **private)
+    load.upload(loaded, load, [called, *controls], **private)
     kind.change(lambda kind: gr.Column(visible=kind == "upload"), kind, upload, **private)
     file.upload(looked, chosen, [gate_shown, dropped, measured, start], **private)
     look.click(looked, chosen, [gate_shown, dropped, measured, start], api_visibility="private")
@@ -251,20 +255,20 @@ def _signature(recipe: Recipe) -> str:
     return repr((recipe.data, recipe.base.model, counted, t.num_train_epochs, t.warmup_steps))
 
 
-def _examine(recipe: Recipe, language: str) -> tuple[str, Any, Measured]:
+def _examine(recipe: Recipe, language: str, scratch: Path) -> tuple[str, Any, Measured]:
     with tempfile.TemporaryDirectory(prefix="shohomormi-gate-") as folder:
         seen = gate.examine(recipe, Path(folder))
     found = Measured(
         _data_signature(recipe),
         _signature(recipe),
         seen.report["splits"]["train"],
-        seen.lengths.median,
+        seen.lengths.mean,
         seen.lengths.longest,
         seen.blocked,
     )
     table = gr.File(visible=False)
     if gate.dropped_rows(seen.report):
-        path = Path(tempfile.mkdtemp()) / "dropped.csv"
+        path = Path(tempfile.mkdtemp(dir=scratch)) / "dropped.csv"
         gate.write_dropped_csv(seen.report, path)
         table = gr.File(value=str(path), visible=True)
     return gate_html(seen, language), table, found

@@ -18,7 +18,7 @@ from ui.maker import for_maker
 from ui.services import Services
 
 COLUMNS = ("name", "state", "loss", "spark", "data", "settings", "time", "size", "started", "tags")
-KINDS = ("str", "str", "number", "html", "str", "str", "str", "number", "str", "str")
+KINDS = ("str", "str", "number", "html", "str", "str", "number", "number", "str", "str")
 
 
 @dataclass
@@ -44,14 +44,14 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> RunsTable:
     )
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
-            chosen = gr.Dropdown([], label=label("train.run"), interactive=True)
+            chosen = gr.Dropdown([], label=label("train.run"), interactive=True, allow_custom_value=True)
             words = gr.Textbox(label=label("history.notes"), lines=2)
             tags = gr.Textbox(label=label("history.tags"), info=label("history.tags.info"), max_lines=1)
             with gr.Row(elem_classes="actions"):
                 keep = gr.Button(label("history.keep"), size="sm")
                 opened = gr.Button(label("history.open"), size="sm", variant="primary")
         with gr.Column(min_width=300):
-            other = gr.Dropdown([], label=label("history.other"), interactive=True)
+            other = gr.Dropdown([], label=label("history.other"), interactive=True, allow_custom_value=True)
             differing = gr.HTML(padding=False)
 
     def listed(text: str, name: str | None, beside: str | None, request: gr.Request) -> Any:
@@ -111,7 +111,7 @@ def cells(row: Row, language: str) -> list[Any]:
         sparkline.svg(row.spark) if len(row.spark) > 1 else "",
         row.data,
         settings,
-        "" if row.seconds is None else wording.spoken_time(row.seconds, language),
+        None if row.seconds is None else round(row.seconds / 60, 1),  # a number, so that it sorts as one
         round(row.size_bytes / 1e6, 1),
         time.strftime("%Y-%m-%d %H:%M", time.localtime(row.started)),
         ", ".join(row.tags),

@@ -27,6 +27,9 @@ from ui.services import Services
 from ui.train.run_card import alerts_html, card_html, empty_html, samples_html
 
 REFRESH_SECONDS = 2
+LAST_LINES = 8
+"""Of the log, of a run that failed: what it said at the end, without scrolling."""
+
 EVAL = "eval_loss"
 """Drawn by itself only where several runs are overlaid; of one run it stands beside the train loss."""
 
@@ -46,7 +49,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     """Lay out the page and wire it."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            chosen = gr.Dropdown([], label=label("train.run"), interactive=True)
+            chosen = gr.Dropdown([], label=label("train.run"), interactive=True, allow_custom_value=True)
             card = gr.HTML(padding=False)
             told = gr.HTML(padding=False)
             with gr.Row(elem_classes="actions"):
@@ -54,8 +57,13 @@ def build(services: Services, page: gr.Blocks) -> Watch:
                 cancel = gr.Button(label("train.cancel"), interactive=False, size="sm")
                 copy = gr.Button(label("train.copy"), size="sm", interactive=False)
             with gr.Row(elem_classes="actions", visible=False) as again:
-                checkpoint = gr.Dropdown([], label=label("train.checkpoint"), min_width=220, interactive=True)
+                checkpoint = gr.Dropdown(
+                    [], label=label("train.checkpoint"), min_width=220, interactive=True, allow_custom_value=True
+                )
                 resume = gr.Button(label("train.resume"), size="sm")
+            key = gr.Textbox(
+                type="password", label=label("train.wandb_key"), info=label("train.wandb_key.info"), visible=False
+            )
             with gr.Accordion(label("train.take"), open=False):
                 make = gr.Button(label("train.zip"), size="sm")
                 parcel = gr.File(label=label("train.zip.file"), visible=False, interactive=False, elem_id="adapter-zip")
@@ -69,11 +77,13 @@ def build(services: Services, page: gr.Blocks) -> Watch:
             with gr.Accordion(label("train.delete"), open=False) as removal:
                 gr.Markdown(label("train.delete.sure"), elem_classes="quiet")
                 delete = gr.Button(label("train.delete.yes"), variant="stop", size="sm")
-            with gr.Accordion(label("train.log"), open=False):
+            with gr.Accordion(label("train.log"), open=False) as log_shown:
                 log = gr.Textbox(lines=10, max_lines=14, show_label=False, interactive=False, elem_classes="log")
         with gr.Column(scale=8, min_width=320):
             with gr.Accordion(label("plot.view"), open=False):
-                others = gr.Dropdown([], multiselect=True, label=label("plot.others"), interactive=True)
+                others = gr.Dropdown(
+                    [], multiselect=True, label=label("plot.others"), interactive=True, allow_custom_value=True
+                )
                 with gr.Row():
                     smoothing = gr.Slider(
                         0, 0.99, View().smoothing, step=0.01, label=label("plot.smoothing"), min_width=160
@@ -97,12 +107,12 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     timer = gr.Timer(REFRESH_SECONDS, active=False)
     seen = gr.State("")
     panel = [chosen, others, card, told, *drawn.values(), log, stop, cancel, copy, again, checkpoint, ways, learning,
-             replies, timer, seen, removal, delete]  # fmt: skip
-    inputs = [chosen, others, smoothing, x, logarithmic, clip, seen]
+             replies, timer, seen, removal, delete, key, log_shown]  # fmt: skip
+    inputs = [chosen, others, smoothing, x, logarithmic, clip, checkpoint, seen]
 
     def show(
         request: gr.Request, name: str | None, beside: list[str], smoothing: float, x: str, logarithmic: bool,
-        clip: bool, last: str,
+        clip: bool, step: str | None, last: str,
     ) -> Any:  # fmt: skip
         """The page of a run, or nothing where nothing has changed since it was shown last."""
         language = language_of(request)
@@ -118,7 +128,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
                 return {seen: gr.skip()}
             fresh = not last.startswith(f"{run.name} ")  # another run: its deletion must be asked for anew
             try:
-                return _filled(run, known, drawn_runs, view, language, fresh) | {seen: mark}
+                return _filled(run, known, drawn_runs, view, language, None if fresh else step or "") | {seen: mark}
             except FinetuneError as error:  # one damaged file must not take the page with it
                 names = [one.name for one in known]
                 told_ = f'<div class="run-card failed" lang="{language}"><div class="error" role="alert">'
@@ -129,13 +139,15 @@ def build(services: Services, page: gr.Blocks) -> Watch:
 
     def nothing() -> dict[Any, Any]:
         """Where no run is left, nothing of the last one stays."""
-        hidden = {one: gr.Plot(visible=False) for one in drawn.values()} | {again: gr.Row(visible=False)}
+        hidden = {one: gr.Plot(visible=False) for one in drawn.values()}
+        hidden |= {again: gr.Row(visible=False), key: gr.Textbox(visible=False)}
         shut = {one: gr.Button(interactive=False) for one in (stop, cancel, copy)}
         return {told: "", log: "", ways: "", learning: gr.Accordion(visible=False), **hidden, **shut}
 
     def _filled(
-        run: Run, known: list[Run], drawn_runs: list[Run], view: View, language: str, fresh: bool
+        run: Run, known: list[Run], drawn_runs: list[Run], view: View, language: str, step: str | None
     ) -> dict[Any, Any]:
+        """step: the checkpoint that is chosen on the page; None where another run was shown until now."""
         status = run.status()
         names = [one.name for one in known]
         histories = {one.name: services.curves(one) for one in drawn_runs}
@@ -148,29 +160,34 @@ def build(services: Services, page: gr.Blocks) -> Watch:
         }
         if len(drawn_runs) == 1:
             figures = {**plots.figures(histories[run.name], language, view, run.name), EVAL: None}
+        fresh = step is None
         points = [point for point in checkpoints.of(run) if point.complete]
         written = samples.read(run.folder)
         resumable = not status.active and bool(points) and status.state != "finished"
+        if step not in [str(point.step) for point in points]:
+            step = str(points[-1].step) if points else None
         return {
             chosen: gr.Dropdown(choices=names, value=run.name),
             others: gr.Dropdown(choices=[one for one in names if one != run.name]),
             card: card_html(run, status, lines, language),
             told: alerts_html(_alerts(run, lines, status), language) + _tracker_html(run, language),
             **{drawn[metric]: gr.Plot(value=figure, visible=figure is not None) for metric, figure in figures.items()},
-            log: run.log_tail(),
+            log: run.log_tail(LAST_LINES) if status.state == "failed" else run.log_tail(),
             stop: gr.Button(interactive=status.active and not status.waiting and not run.stop_request.exists()),
             cancel: gr.Button(interactive=status.active and not run.cancel_request.exists()),
             copy: gr.Button(interactive=True),
             again: gr.Row(visible=resumable),
             checkpoint: gr.Dropdown(
                 choices=[(_spoken(point, language), str(point.step)) for point in reversed(points)],
-                value=str(points[-1].step) if points else None,
+                value=step,
             ),
+            key: gr.Textbox(visible=resumable and run.recipe().tracking.report_to == "wandb"),
             ways: ways_of(run),
             learning: gr.Accordion(visible=bool(written)),
             replies: samples_html(written, language),
             timer: gr.Timer(active=any(_active(one) for one in known)),
             **({removal: gr.Accordion(open=False)} if fresh else {}),
+            **({log_shown: gr.Accordion(open=True)} if status.state == "failed" else {}),
             delete: gr.Button(wording.sentence("train.delete.this", language, run=run.name)),
         }
 
@@ -185,8 +202,9 @@ def build(services: Services, page: gr.Blocks) -> Watch:
 
         return handler
 
-    def go_on(run: Run, step: str | None) -> None:
-        jobs.resume(run, int(step) if step else None)
+    def go_on(run: Run, step: str | None, secret: str) -> None:
+        environment = {"WANDB_API_KEY": secret.strip()} if secret and secret.strip() else None
+        jobs.resume(run, int(step) if step else None, environment=environment)
 
     def remove(run: Run) -> None:
         jobs.delete(run)
@@ -200,7 +218,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     def tabled(name: str, beside: list[str], request: gr.Request) -> Any:
         with for_maker(services, request):
             found = [runs.find(services.home, one or "") for one in dict.fromkeys([name, *(beside or [])])]
-            path = Path(tempfile.mkdtemp()) / f"{name}.csv"
+            path = Path(tempfile.mkdtemp(dir=services.scratch)) / f"{name}.csv"
             plots.csv_of({run.name: services.curves(run) for run in found}, path)
             return gr.File(value=str(path), visible=True)
 
@@ -214,7 +232,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     private = {"api_visibility": "private", "show_progress": "hidden"}
     stop.click(act(jobs.stop), inputs, panel, **private)
     cancel.click(act(jobs.cancel), inputs, panel, **private)
-    resume.click(act(go_on), [*inputs, checkpoint], panel, **private)
+    resume.click(act(go_on), [*inputs, checkpoint, key], panel, **private)
     delete.click(act(remove), inputs, panel, **private)
     make.click(zipped, chosen, parcel, api_visibility="private")
     table.click(tabled, [chosen, others], parcel, api_visibility="private")

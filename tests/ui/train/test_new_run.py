@@ -63,7 +63,7 @@ def small(tmp_path, **settings):
 
 
 def test_a_look_at_the_data_shows_counts_samples_and_what_should_be_known(tmp_path):
-    shown, _, found = new_run._examine(small(tmp_path), "bn")
+    shown, _, found = new_run._examine(small(tmp_path), "bn", tmp_path)
     assert "৬০ সারির ৬০টি নেওয়া হয়েছে" in shown
     assert "<mark>" in shown and "<details>" in shown
     assert (found.rows, found.blocked) == (48, False)
@@ -71,7 +71,7 @@ def test_a_look_at_the_data_shows_counts_samples_and_what_should_be_known(tmp_pa
 
 
 def test_what_would_waste_the_run_blocks_it_and_says_why(tmp_path):
-    shown, _, found = new_run._examine(small(tmp_path, **{"training.max_length": 16}), "bn")
+    shown, _, found = new_run._examine(small(tmp_path, **{"training.max_length": 16}), "bn", tmp_path)
     assert found.blocked
     assert wording.sentence("gate.blocked", "bn") in shown
     assert "max_length" in shown
@@ -85,10 +85,11 @@ def test_what_the_gate_found_holds_only_for_the_settings_it_looked_at(tmp_path):
 
 
 def test_dropped_rows_come_as_a_file_only_where_there_are_any(tmp_path):
-    assert new_run._examine(small(tmp_path), "bn")[1].visible is False
+    assert new_run._examine(small(tmp_path), "bn", tmp_path)[1].visible is False
     with (tmp_path / "more.csv").open("w", encoding="utf-8") as file:
         file.write(SMALL + "only latin letters here,only latin letters there\n")
-    _, table, _ = new_run._examine(small(tmp_path).with_settings({"data.source": str(tmp_path / "more.csv")}), "bn")
+    more = small(tmp_path).with_settings({"data.source": str(tmp_path / "more.csv")})
+    _, table, _ = new_run._examine(more, "bn", tmp_path)
     assert table.visible
     with open(table.value["path"], encoding="utf-8-sig") as file:
         assert file.read().split() == ["row,reason", "61,not_bengali"]
