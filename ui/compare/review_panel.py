@@ -63,6 +63,8 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
                 scale=3,
                 min_width=220,
             )
+        if offers_login():
+            gr.LoginButton("Hugging Face দিয়ে ঢুকুন", logout_value="বেরিয়ে যান ({})", size="sm")
         begin = gr.Button(label("review.begin"), variant="primary", elem_id="review-begin", interactive=False)
     with gr.Column(visible=False, elem_id="review-desk") as desk:
         progress = gr.HTML(padding=False)
@@ -132,10 +134,12 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
             "",
         ]
 
-    def entered(request: gr.Request, known: dict[str, str], set_id: str | None, called: str) -> tuple[Any, ...]:
+    def entered(
+        request: gr.Request, known: dict[str, str], set_id: str | None, called: str, profile: gr.OAuthProfile | None
+    ) -> tuple[Any, ...]:
         language = language_of(request)
         with shown_to_user(language):
-            known = services.reviewing.person(known or {}, called, account_of(request))
+            known = services.reviewing.person(known or {}, called, account_of(profile))
             now = Place(services.reviewing.next(set_id or "", known["reviewer"]))
             return known, *drawn(now, known["reviewer"], set_id or "", language), *blank()
 
@@ -191,7 +195,9 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
     def blank() -> list[Any]:
         return [*(gr.Radio(value=None) for _ in ratings), [], [], ""]
 
-    def arrived(request: gr.Request, known: dict[str, str], set_id: str | None) -> list[Any]:
+    def arrived(
+        request: gr.Request, known: dict[str, str], set_id: str | None, profile: gr.OAuthProfile | None
+    ) -> list[Any]:
         """Who comes (back): their name, the sets to choose from, the one a link names."""
         language = language_of(request)
         sets = services.reviewing.sets()
@@ -201,7 +207,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
         return [
             told,
             gr.Dropdown(choices=[(spoken_title(services, one, language), one) for one in sets], value=value),
-            (known or {}).get("name") or gr.skip(),  # what somebody has begun to type stays
+            _called(account_of(profile), known or {}),
             gr.Button(interactive=bool(sets)),
         ]
 
@@ -221,12 +227,24 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
     chosen.input(lambda: [gr.Column(visible=False), ""], None, [desk, truth], queue=False, **private)
 
 
-def account_of(request: gr.Request) -> str:
-    """The name under which somebody is logged in to a Space, where Gradio knows one; empty else, and elsewhere.
+def offers_login() -> bool:
+    """Whether reviewers can log in with Hugging Face: on a Space whose README says `hf_oauth: true`.
 
-    A Hugging Face login (OAuth) is not among what Gradio puts here: that needs a login button of its own.
+    Elsewhere Gradio would log everybody in as the machine's own account.
     """
-    return request.username or "" if os.environ.get("SPACE_ID") else ""
+    return gr.utils.get_space() is not None and bool(os.environ.get("OAUTH_CLIENT_ID"))
+
+
+def account_of(profile: gr.OAuthProfile | None) -> str:
+    """The Hugging Face account that is logged in; empty where there is none."""
+    return profile.username if profile is not None and offers_login() else ""
+
+
+def _called(account: str, known: dict[str, str]) -> Any:
+    """The field for the name: an account has one, and what somebody has begun to type stays."""
+    if account:
+        return gr.Textbox(value=account, interactive=False)
+    return known.get("name") or gr.skip()
 
 
 def spoken_title(services: Services, set_id: str, language: str) -> str:
