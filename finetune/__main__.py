@@ -180,14 +180,20 @@ def recipes(as_json: Json = False) -> None:
 def screen(
     text: Annotated[str | None, typer.Argument(help="One text.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file with one text a line.")] = None,
+    red_team: Annotated[bool, typer.Option(help="Figures on the red-team lists of a checkout, or on --file.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print the crisis screen's tier of each line: none, soft or strong."""
+    from finetune.inference import red_team as lists
     from finetune.inference import safety
 
     with told_to_user():
+        if red_team and text is None:
+            found = lists.figures([file] if file else lists.lists())
+            show(found, as_json, lists.lines(found))
+            return
         if (text is None) == (file is None):
-            raise usage("screen", "give one text, or --file FILE.")
+            raise usage("screen", "give one text, or --file FILE; or --red-team.")
         if file is not None and not file.is_file():
             raise usage("--file", f"there is no file {file}.")
         lines = [text] if text is not None else _lines(file)
@@ -205,19 +211,44 @@ def _lines(file: Path) -> list[str]:
 
 
 @app.command()
-def bench(
-    what: Annotated[str, typer.Argument(help="chat: first token and rate; pair: a pair over one reply.")],
-    repeats: Annotated[int, typer.Option(help="Replies measured after one warm-up.", min=1)] = 5,
+def score(
+    predictions: Annotated[Path, typer.Option(help="Replies, one a line.")],
+    references: Annotated[Path, typer.Option(help="What people answered, one a line; several of one line with tabs.")],
+    prompts: Annotated[Path | None, typer.Option(help="What was asked, one a line: says what was copied.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the demo model on this machine."""
-    from finetune import bench as benches
+    """Score any replies against references: chrF++, BLEU, ROUGE and what can be counted, with intervals."""
+    from finetune.review import score_files
 
     with told_to_user(), only_json(as_json):
-        if what not in benches.BENCHES:
-            raise usage("bench", f"{what!r} is not known; choose one of {', '.join(benches.BENCHES)}.")
-        result = benches.BENCHES[what](repeats)
-    show(result, as_json, [f"{k}: {v:.2f}" if isinstance(v, float) else f"{k}: {v}" for k, v in result.items()])
+        result = score_files.score_files(predictions, references, prompts)
+    show(result, as_json, score_files.lines(result))
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="chat: first token and rate; pair: a pair over one reply; train.")],
+    repeats: Annotated[int, typer.Option(help="Replies measured after one warm-up.", min=1)] = 5,
+    shape: Annotated[str | None, typer.Option(help="train: random weights of this shape, llama-3.1-8b.")] = None,
+    peer: Annotated[str, typer.Option(help="train: transformers (TRL + PEFT as they come) or none.")] = "transformers",
+    as_json: Json = False,
+) -> None:
+    """Measure the demo model, or a model of random weights, on this machine."""
+    from finetune import bench as benches
+    from finetune import bench_training
+
+    with told_to_user(), only_json(as_json):
+        if what == "train":
+            if peer not in ("transformers", "none"):
+                raise usage("--peer", f"{peer!r} is not known; choose transformers or none.")
+            result = bench_training.train(shape, peer=peer != "none")
+            told = bench_training.lines(result)
+        elif what in benches.BENCHES:
+            result = benches.BENCHES[what](repeats)
+            told = [f"{k}: {v:.2f}" if isinstance(v, float) else f"{k}: {v}" for k, v in result.items()]
+        else:
+            raise usage("bench", f"{what!r} is not known; choose one of {', '.join([*benches.BENCHES, 'train'])}.")
+    show(result, as_json, told)
 
 
 @app.command()

@@ -115,6 +115,14 @@ class Training:
     beta: float = option(
         0.1, "How closely dpo keeps to where it starts from; sft has no use for it.", low=0.001, high=100
     )
+    plan: str = option(
+        "auto",
+        "Who lays out batches: auto the card's memory, at the same examples an update; as_written this recipe.",
+        choices=("auto", "as_written"),
+    )
+    padding_free: bool = option(
+        False, "Batches without padding; needs bfloat16 and no dropout. plan: auto turns it on where a card can."
+    )
     max_length: int = option(2020, "Longest example in tokens; longer ones are cut.", low=16, high=131072)
     per_device_train_batch_size: int = option(2, "Examples per forward pass.", low=1, high=1024)
     per_device_eval_batch_size: int = option(4, "Examples per forward pass while evaluating.", low=1, high=1024)

@@ -1,31 +1,31 @@
-"""The Chat tab: a streaming conversation with the adapter, with stop, retry, undo and a new beginning."""
+"""The Chat tab: a streaming conversation with the adapter, and everything one does with one. It wires; `chat/` does."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import html
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from finetune.inference import safety
-from finetune.inference.backends import Side
 from ui import history as histories
 from ui import wording
+from ui.chat import opinion, shelf
+from ui.chat.answering import Asked, answers, tier_of, understood
+from ui.chat.opinion import About
 from ui.errors import language_of, shown_to_user
+from ui.history import Turn
 from ui.layout_parts import (
+    MODEL_SLOTS,
     adapter_choices,
     adapter_chooser,
-    crisis_text,
     generation_panel,
     help_html,
     label,
-    settings_of,
+    system_prompt_field,
 )
 from ui.services import Services
-
-Turn = dict[str, Any]
 
 
 def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
@@ -38,11 +38,19 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         height=480,
         placeholder=label("chat.welcome"),
         buttons=["copy"],
+        editable="user",
         layout="bubble",
         elem_id="chat",
         examples=[{"text": text} for text in wording.EXAMPLES],
         latex_delimiters=[],
     )
+    note = gr.HTML(padding=False, elem_id="chat-note")
+    care = gr.HTML(padding=False, elem_id="chat-care")
+    with gr.Row(visible=False, equal_height=True, elem_id="chat-meant") as meant_row:
+        meaning = gr.Textbox(
+            label=label("chat.meant"), info=label("chat.meant.info"), lines=1, max_lines=4, scale=8, min_width=220
+        )
+        correct = gr.Button(label("chat.meant.again"), size="sm", scale=1, min_width=140)
     with gr.Row(equal_height=True):
         message = gr.Textbox(
             show_label=False,
@@ -59,52 +67,159 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     with gr.Row(elem_classes="actions"):
         retry = gr.Button(label("chat.retry"), size="sm")
         undo = gr.Button(label("chat.undo"), size="sm")
+        listen = gr.Button(label("chat.listen"), size="sm", elem_id="chat-listen")
         clear = gr.Button(label("chat.clear"), size="sm")
+    current = gr.Textbox(visible=False)
+    said = opinion.build(services, chat, adapter, current)
+    others = gr.HTML(
+        {"options": [], "chosen": 0},
+        html_template="${shohomormi.alternatives(value, words)}",
+        js_on_load="shohomormi.choose(element, props, trigger)",
+        words=shelf.WORDS,
+        elem_id="chat-alternatives",
+    )
+    kept = shelf.build(services, current)
     panel = generation_panel()
+    system = system_prompt_field()
     with gr.Accordion(label("help"), open=False):
         card = gr.HTML(padding=False)
     again = gr.State(0)
     """How often the last message was answered anew: each retry takes the next seed."""
+    meant = gr.State({})
+    """What the person said that their romanised messages mean, by the message."""
 
-    def take(text: str, turns: list[Turn], request: gr.Request) -> list[Any]:
-        """Put the person's message into the conversation, before any model is asked."""
-        if not text.strip():
-            return [gr.skip(), gr.skip(), 0, gr.skip(), gr.skip()]
+    begun = [chat, current, again, others, note, care, meant_row, meaning, said.panel, said.given, send, stop]
+
+    def begin(
+        request: gr.Request, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any],
+        times: int = 0, options: Any = None,
+    ) -> list[Any]:  # fmt: skip
+        """What the page shows between a message and its reply: help where it is needed, how the message was read."""
+        language = language_of(request)
         services.stop_event(f"{request.session_hash}/chat")
+        conversation = conversation or uuid.uuid4().hex
+        last = histories.messages(turns[-1:])[0]["content"]
+        read = understood(last, meanings)
         return [
+            turns,
+            conversation,
+            times,
+            options or {"options": [], "chosen": 0},
             "",
-            [*turns, {"role": "user", "content": text.strip()}],
-            0,
+            care_html(tier_of(turns, meanings), language),
+            gr.Row(visible=read != last),
+            read,
+            gr.Column(visible=False),
+            opinion.withdraw_where_care_is_needed(services, turns, given, conversation),
             gr.Button(visible=False),
             gr.Button(visible=True),
         ]
 
-    def take_example(chosen: gr.SelectData, request: gr.Request) -> list[Any]:
-        return take(chosen.value["text"], [], request)
+    def nothing() -> list[Any]:
+        return [gr.skip() for _ in begun]
 
-    def take_back(turns: list[Turn], times: int, request: gr.Request) -> list[Any]:
-        kept = histories.without_last_reply(turns)
-        if not kept:
-            return [gr.skip(), gr.skip(), gr.skip(), gr.skip()]
-        services.stop_event(f"{request.session_hash}/chat")
-        return [kept, times + 1, gr.Button(visible=False), gr.Button(visible=True)]
+    def take(
+        text: str, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any], request: gr.Request
+    ) -> list[Any]:
+        """Put the person's message into the conversation, before any model is asked."""
+        if not text.strip():
+            return [gr.skip(), *nothing()]
+        turns = [*turns, {"role": "user", "content": text.strip()}]
+        return ["", *begin(request, turns, conversation, meanings, given)]
 
-    def answer(request: gr.Request, turns: list[Turn], name: str, times: int, *values: Any) -> Iterator[list[Turn]]:
+    def take_example(
+        chosen: gr.SelectData, meanings: dict[str, str], given: list[Any], request: gr.Request
+    ) -> list[Any]:
+        turns = [{"role": "user", "content": chosen.value["text"]}]
+        return ["", *begin(request, turns, "", meanings, given)]
+
+    def take_edited(
+        event: gr.EditData, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any],
+        request: gr.Request,
+    ) -> list[Any]:  # fmt: skip
+        """An earlier message in other words: what came after it goes, and it is answered."""
+        place = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
+        if not str(event.value).strip():
+            return nothing()
+        turns = [*turns[:place], {"role": "user", "content": str(event.value).strip()}]
+        return begin(request, turns, conversation, meanings, given)
+
+    def take_back(
+        turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any], times: int, options: Any,
+        request: gr.Request,
+    ) -> list[Any]:  # fmt: skip
+        """The last message once more; the reply that stood there goes beside the new one."""
+        before = histories.without_last_reply(turns)
+        if not before:
+            return nothing()
+        standing = histories.messages(histories.for_model(turns)[len(histories.for_model(before)) :])
+        listed = [*options["options"]] or [one["content"] for one in standing]
+        return begin(
+            request, before, conversation, meanings, given, times + 1, {"options": listed, "chosen": len(listed)}
+        )
+
+    def take_corrected(
+        text: str, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any], request: gr.Request
+    ) -> list[Any]:
+        """The last message again, as the person says that it is meant."""
+        before = histories.without_last_reply(turns)
+        if not before or not text.strip():
+            return [gr.skip(), *nothing()]
+        last = histories.messages(before[-1:])[0]["content"]
+        meanings = {**meanings, last: text.strip()}
+        return [meanings, *begin(request, before, conversation, meanings, given)]
+
+    def answer(
+        request: gr.Request,
+        turns: list[Turn],
+        name: str,
+        times: int,
+        meanings: dict[str, str],
+        first: str,
+        *values: Any,
+    ) -> Iterator[tuple[list[Turn], Any]]:
         if not turns or turns[-1]["role"] != "user":
-            yield turns
+            yield turns, gr.skip()
             return
         language = language_of(request)
+        asked = Asked(name, values, first or "", times, meanings)
         with shown_to_user(language):
-            yield from reply(services, turns, name, values, times, language, f"{request.session_hash}/chat")
+            told = None
+            for one in answers(services, turns, asked, language, f"{request.session_hash}/chat", pace=True):
+                news, told = (gr.skip() if one.left_out == told else note_html(one.left_out, language)), one.left_out
+                yield one.turns, news
 
-    def end() -> list[Any]:
-        return [gr.Button(visible=True), gr.Button(visible=False)]
+    def end(turns: list[Turn], options: Any) -> list[Any]:
+        """Give the send button back, and put a reply that was asked for again beside the earlier ones."""
+        last = histories.messages(turns[-1:])
+        fixed = bool(turns) and (turns[-1].get("metadata") or {}).get("id") == histories.FIXED
+        if options["options"] and last and last[0]["role"] == "assistant" and not fixed:
+            listed = [*options["options"], last[0]["content"]]
+            options = {"options": listed, "chosen": len(listed) - 1}
+        return [options, gr.Button(visible=True), gr.Button(visible=False)]
 
-    def undone(turns: list[Turn]) -> tuple[list[Turn], str]:
+    def choose(options: Any, turns: list[Turn]) -> list[Any]:
+        """Put another of the replies into the conversation; it was preferred to the one that stood there."""
+        texts, place = options["options"], options["chosen"]
+        before = histories.without_last_reply(turns)
+        over = texts[options.get("before", place)]
+        chosen = [*before, {"role": "assistant", "content": texts[place]}]
+        return [chosen, *opinion.shown_for(About(len(before), True, over if over != texts[place] else None))[:3]]
+
+    def undone(turns: list[Turn]) -> list[Any]:
         """Drop the last question with its reply, and hand the question back for editing."""
-        kept = histories.without_last_reply(turns)
-        last = histories.messages(kept[-1:])
-        return kept[:-1], last[0]["content"] if last else ""
+        before = histories.without_last_reply(turns)
+        last = histories.messages(before[-1:])
+        return [before[:-1], last[0]["content"] if last else "", *quiet()]
+
+    def cleared() -> list[Any]:
+        return [[], "", *quiet()]
+
+    def quiet() -> list[Any]:
+        """What belongs to the last reply goes with it."""
+        return [{"options": [], "chosen": 0}, "", "", gr.Row(visible=False), gr.Column(visible=False)]
+
+    beside = [others, note, care, meant_row, said.panel]
 
     def help_card(request: gr.Request) -> str:
         return help_html(language_of(request))
@@ -116,60 +231,54 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         services.forget(request.session_hash)
 
     private = {"api_visibility": "private"}
+    quick = {"queue": False, "show_progress": "hidden", **private}
+    keep_after = shelf.wire(kept, chat)
     asked = {
         "fn": answer,
-        "inputs": [chat, adapter, again, *panel],
-        "outputs": chat,
+        "inputs": [chat, adapter, again, meant, system, *panel],
+        "outputs": [chat, note],
         "concurrency_id": "model",
-        "concurrency_limit": 1,
+        "concurrency_limit": MODEL_SLOTS,
         "show_progress": "minimal",
         **private,
     }
-    buttons = [send, stop]
 
-    def ask(begun: Any) -> None:
+    def ask(event: Any) -> None:
         """Let the reply be written after an event, and give the send button back however it ends."""
-        answered = begun.then(**asked)
+        answered = event.then(**asked)
         for ended in (answered.success, answered.failure):  # a stream that fails does not reach .then
-            ended(end, None, buttons, queue=False, **private)
+            keep_after(ended(end, [chat, others], [others, send, stop], **quick).then)
 
+    known = [chat, current, meant, said.given]
     for event in (send.click, message.submit):
-        begun = event(take, [message, chat], [message, chat, again, *buttons], queue=False, **private)
-        ask(begun)
-    shown = chat.example_select(take_example, None, [message, chat, again, *buttons], queue=False, **private)
-    ask(shown)
-    begun = retry.click(take_back, [chat, again], [chat, again, *buttons], queue=False, **private)
-    ask(begun)
-    undo.click(undone, chat, [chat, message], queue=False, **private)
-    clear.click(stopped, None, None, queue=False, **private).then(lambda: [], None, chat, queue=False, **private)
-    stop.click(stopped, None, None, queue=False, **private)
+        ask(event(take, [message, *known], [message, *begun], **quick))
+    ask(chat.example_select(take_example, [meant, said.given], [message, *begun], **quick))
+    ask(chat.edit(take_edited, known, begun, **quick))
+    ask(retry.click(take_back, [*known, again, others], begun, **quick))
+    ask(correct.click(take_corrected, [meaning, *known], [meant, *begun], **quick))
+    keep_after(others.select(choose, [others, chat], [chat, said.panel, said.about, said.reasons], **quick).then)
+    keep_after(undo.click(undone, chat, [chat, message, *beside], **quick).then)
+    for event in (clear.click, chat.clear):
+        event(stopped, None, None, **quick).then(cleared, None, [chat, current, *beside], **quick)
+    kept.shown.select(quiet, None, beside, **quick)
+    stop.click(stopped, None, None, **quick)
+    listen.click(None, chat, None, js="(turns) => { shohomormi.listen(turns); }", **quick)
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
     page.load(help_card, None, card, **private)
     page.unload(forgotten)
 
 
-FRAME_SECONDS = 0.05
-"""The page is told at most this often: faster than the eye reads, slow enough for a phone."""
+def care_html(tier: str, language: str) -> str:
+    """Help beside a reply, its numbers to tap; where the fixed message is the reply, that has said the rest."""
+    if tier == "none":
+        return ""
+    told = f"<p>{html.escape(wording.sentence('chat.care', language))}</p>" if tier == "soft" else ""
+    return f'<div class="care" lang="{language}" role="status">{told}{help_html(language)}</div>'
 
 
-def reply(
-    services: Services, turns: list[Turn], adapter: str, values: Sequence[Any], times: int, language: str, key: str
-) -> Iterator[list[Turn]]:
-    """The conversation as the reply grows; the fixed message where the screen says strong."""
-    said = [text for text in histories.messages(turns) if text["role"] == "user"]
-    if safety.screen_conversation(said) == "strong":
-        text = crisis_text(language, again=safety.screen(said[-1]["content"]) != "strong")
-        yield [*turns, {"role": "assistant", "content": text, "metadata": {"id": histories.FIXED}}]
-        return
-    folder = services.adapter(adapter)
-    settings = settings_of(services.generation(adapter), *values)
-    settings = replace(settings, seed=settings.seed + times)
-    written, last = "", 0.0
-    for (piece,) in services.backend.stream(
-        [Side(histories.for_model(turns), folder, settings)], services.stops.get(key)
-    ):
-        written += piece
-        if time.perf_counter() - last >= FRAME_SECONDS:
-            last = time.perf_counter()
-            yield [*turns, {"role": "assistant", "content": written}]
-    yield [*turns, {"role": "assistant", "content": written.strip()}]
+def note_html(left_out: int, language: str) -> str:
+    """That the model no longer sees the beginning; nothing where it sees everything."""
+    if not left_out:
+        return ""
+    told = html.escape(wording.sentence("chat.left_out", language, count=left_out))
+    return f'<p class="quiet" lang="{language}" role="status">{told}</p>'

@@ -14,9 +14,11 @@ from finetune.errors import Problem as SettingProblem
 from finetune.recipe import Recipe, presets
 from finetune.review.reviewing import Ticket
 from finetune.training import jobs, metrics, queue, runs
-from ui import chat_tab, wording
+from ui import wording
+from ui.chat.answering import Asked, answers
 from ui.compare import free_play
 from ui.errors import language_of, shown_to_user
+from ui.layout_parts import MODEL_SLOTS
 from ui.maker import for_maker
 from ui.services import DEMO, Services
 from ui.train import new_run
@@ -51,8 +53,8 @@ def add(services: Services) -> None:
         with shown_to_user(language):
             if not message.strip():
                 raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
-            for grown in chat_tab.reply(services, turns, adapter, values, 0, language, f"{request.session_hash}/api"):
-                yield grown[-1]["content"]
+            for grown in answers(services, turns, Asked(adapter, values), language, f"{request.session_hash}/api"):
+                yield grown.text
 
     def compare(
         request: gr.Request,
@@ -130,7 +132,7 @@ def add(services: Services) -> None:
     for function in (next_pair, vote):  # past the queue: a vote waits for no model
         gr.api(function, api_name=function.__name__, queue=False)
     for function in (chat, compare):
-        gr.api(function, api_name=function.__name__, concurrency_id="model", concurrency_limit=1)
+        gr.api(function, api_name=function.__name__, concurrency_id="model", concurrency_limit=MODEL_SLOTS)
     for function in (start_training, training_status, stop_training):
         gr.api(function, api_name=function.__name__)
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from finetune.data.prompts import Message
 
+Turn = dict[str, Any]
+"""A message as Gradio's chatbot holds it: `role`, `content` as text or in blocks, sometimes `metadata`."""
+
 FIXED = "fixed"
 """Marks a message that was not written by a model, such as the crisis message."""
 

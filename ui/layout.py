@@ -70,7 +70,7 @@ def launch_settings() -> dict:
     """What `launch` needs for the page to look and behave as it should; privacy is the default."""
     return {
         "theme": theme.theme(),
-        "css_paths": [theme.STYLE],
+        "css_paths": theme.STYLES,
         "head": theme.HEAD,
         "i18n": I18N,
         "run_history": False,  # else the browser would store every message outside the person's control

@@ -25,6 +25,13 @@ I18N = gr.I18n(
 )
 
 
+MODEL_SLOTS = 3
+"""Replies under way at once: one is written while others are still given out at a reader's pace."""
+
+LONGEST_SYSTEM_PROMPT = 2000
+"""Characters. Longer ones push the conversation itself out of what a small model can take."""
+
+
 def label(key: str) -> gr.I18n:
     """A label that the browser puts into the page's language."""
     return I18N(key)
@@ -57,6 +64,21 @@ def generation_panel() -> list[gr.components.Component]:
     return [temperature, top_p, most, seed]
 
 
+def system_prompt_field() -> gr.Textbox:
+    """What the model is told before the conversation; empty for what its adapter was trained with."""
+    with gr.Accordion(label("chat.system"), open=False):
+        return gr.Textbox(
+            label=label("chat.system"),
+            info=label("chat.system.info"),
+            show_label=False,
+            placeholder=Recipe.read(DEMO).data.system_prompt,
+            lines=2,
+            max_lines=6,
+            max_length=LONGEST_SYSTEM_PROMPT,
+            elem_id="chat-system",
+        )
+
+
 def settings_of(base: Generation, temperature: float, top_p: float, max_new_tokens: int, seed: int) -> Generation:
     """The panel's values as generation settings; RecipeError where one cannot work."""
     checked = Recipe().with_settings(
@@ -86,7 +108,17 @@ def help_html(language: str) -> str:
 
 def crisis_text(language: str, *, again: bool) -> str:
     """The fixed message with the numbers as text, as it stands in a conversation."""
-    text = wording.sentence("chat.crisis.after", language) if again else safety.message(language)
+    return _with_numbers(
+        wording.sentence("chat.crisis.after", language) if again else safety.message(language), language
+    )
+
+
+def withheld_text(language: str) -> str:
+    """What stands where a sentence of a reply was held back."""
+    return _with_numbers(wording.sentence("chat.withheld", language), language)
+
+
+def _with_numbers(text: str, language: str) -> str:
     numbers = [
         f"- {wording.sentence(f'care.{entry.country}', language)}, {entry.name}: **{entry.number}** ({entry.hours})"
         for entry in safety.helplines()

@@ -23,8 +23,9 @@ from finetune.inference import remote
 from finetune.inference.backends import Backend, LocalBackend
 from finetune.models import DEMO
 from finetune.recipe import Generation, Recipe
-from finetune.review import pair_sets
+from finetune.review import feedback, pair_sets
 from finetune.review.contestants import Contestant
+from finetune.review.feedback import FeedbackStore
 from finetune.review.reviewing import Reviewing
 from finetune.training import curves, metrics, queue, runs
 from finetune.training.curves import Reader
@@ -82,6 +83,8 @@ class Services:
         self.secret = kept_secret(self.home)
         """Locks what browsers keep for this home: who a reviewer is."""
         self.reviewing = Reviewing(self.home, self.secret)
+        self.feedback = FeedbackStore(self.home / feedback.FILE)
+        """What people gave of their chats to learn from."""
         self._scratch = tempfile.TemporaryDirectory(prefix="shohomormi-")
 
     @property

@@ -8,7 +8,7 @@ message is shown. Bengali figures are written with Bengali digits.
 from __future__ import annotations
 
 from finetune.errors import FinetuneError, Problem, RecipeError
-from ui import wording_compare, wording_recipe, wording_train
+from ui import wording_chat, wording_compare, wording_recipe, wording_train
 from ui.wording_errors import ERRORS_BN
 
 LANGUAGES = ("bn", "en")
@@ -59,17 +59,6 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "generation": ("উত্তর লেখার ধরন", "How replies are written"),
     "examples": ("উদাহরণ", "Examples"),
-    "chat.panel": ("আলাপ", "Conversation"),
-    "chat.message": ("আপনার কথা", "Your message"),
-    "chat.message.placeholder": ("যা মনে আসে লিখুন…", "Write whatever comes to mind, in Bengali…"),
-    "chat.welcome": (
-        "### কেমন কাটছে আজকের দিনটা?\nযা বলতে ইচ্ছে করে, বলুন। আমি একটা প্রোগ্রাম, মানুষ নই; তবু মন দিয়ে শুনব।",
-        "### How is your day going?\nSay whatever you like, in Bengali. I am a program, not a person; still, I will listen.",
-    ),
-    "chat.send": ("পাঠান", "Send"),
-    "chat.retry": ("আবার বলুন", "Retry"),
-    "chat.undo": ("ফিরিয়ে নিন", "Undo"),
-    "chat.clear": ("নতুন আলাপ", "New chat"),
     "help": ("সাহায্য দরকার?", "Need help?"),
 }
 
@@ -82,11 +71,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "care.unverified": (
         "নম্বরগুলো এখনও ফোন করে যাচাই করা হয়নি; কেউ না ধরলে বা লাইন না পেলে জরুরি নম্বরে ফোন করুন।",
         "These numbers have not been verified by a call yet; if one does not answer, call the emergency number.",
-    ),
-    "chat.crisis.after": (
-        "আপনার কথাটা আমার মনে আছে। আমি প্রোগ্রাম, একা আমি যথেষ্ট নই। নিচের নম্বরে বা কাছের কাউকে এখনই একটু জানাবেন?",
-        "I have not forgotten what you said. I am a program, and alone I am not enough. Would you tell one of the numbers"
-        " below, or somebody near you, right now?",
     ),
     "status.none": (
         "এখনও কোনো রান নেই। “নতুন রান” পাতায় রেসিপি বেছে শুরু করুন।",
@@ -190,11 +174,11 @@ EXAMPLES = (
 )
 """Things people might say, in wordings that the demo adapter was not trained on."""
 
-LABELS |= wording_train.LABELS | wording_compare.LABELS
+LABELS |= wording_train.LABELS | wording_compare.LABELS | wording_chat.LABELS
 LABELS |= {f"section.{name}": heading for name, heading in wording_recipe.SECTIONS.items()}
 LABELS |= {name: texts[:2] for name, texts in wording_recipe.FIELDS.items()}
 LABELS |= {f"{name}.info": texts[2:] for name, texts in wording_recipe.FIELDS.items()}
-SENTENCES |= wording_train.SENTENCES | wording_compare.SENTENCES
+SENTENCES |= wording_train.SENTENCES | wording_compare.SENTENCES | wording_chat.SENTENCES
 
 _BENGALI_DIGITS = str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯")
 

@@ -40,6 +40,8 @@ _LABELS: dict[str, tuple[str, str]] = {
     "adapter.start_from": ("কোন অ্যাডাপ্টার থেকে শুরু", "Adapter to go on from"),
     "training.objective": ("কী দেখে শিখবে (sft, dpo)", "What it learns from"),
     "training.beta": ("বিটা (beta)", "Beta"),
+    "training.plan": ("ব্যাচ কে সাজাবে (plan)", "Who lays out batches (plan)"),
+    "training.padding_free": ("ফাঁকা না ভরা ব্যাচ (padding-free)", "Batches without padding"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
     "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
     "training.per_device_eval_batch_size": ("যাচাইয়ের ব্যাচের মাপ", "Evaluation batch size"),
@@ -165,6 +167,14 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
     "training.beta": (
         "শুধু dpo-র জন্য: বাড়ালে শুরুর অ্যাডাপ্টারের কাছাকাছি থাকে, কমালে ভোটের দিকে আরও ঝোঁকে।",
         "For dpo only: more keeps it close to where it began, less lets it follow the votes further.",
+    ),
+    "training.plan": (
+        "auto দিলে কার্ডের মেমোরি দেখে নিজেই ব্যাচ সাজায়, শেখা একই থাকে; as_written দিলে এখানে যা লেখা তা-ই হয়।",
+        "auto lays batches out to suit the card's memory, and learns the same; as_written does just what stands here.",
+    ),
+    "training.padding_free": (
+        "উদাহরণগুলো ফাঁকা না ভরে পরপর বসায়, শেখা একই থাকে, অনেক তাড়াতাড়ি হয়; auto থাকলে নিজে থেকেই চালু হয়।",
+        "Puts examples one behind another without padding: learns the same, far faster; auto turns it on by itself.",
     ),
     "training.max_length": (
         "উদাহরণ এর চেয়ে লম্বা হলে শেষটা কাটা পড়ে; অনেকগুলো কাটা পড়লে বাড়ান, মেমোরি ফুরোলে কমান।",

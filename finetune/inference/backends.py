@@ -12,13 +12,14 @@ import contextlib
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from finetune import bengali, models
 from finetune.data.prompts import Message, PromptFormat, encode_example, encode_prompt, stop_ids
 from finetune.errors import BackendError
+from finetune.inference import context
 from finetune.inference.graphemes import GraphemeText
 from finetune.recipe import Generation, default
 
@@ -39,6 +40,12 @@ class Backend(Protocol):
         """Yield, step by step, the new text of each side; rows of one call are decoded together.
 
         Every piece consists of whole graphemes. Raises FinetuneError for what people can mend.
+        """
+
+    def fit(self, side: Side) -> tuple[Side, int]:
+        """The side with as many of its last turns as the model can take, and how many were left out before them.
+
+        BackendError where the last message alone is too long.
         """
 
 
@@ -113,6 +120,17 @@ class LocalBackend:
         if any(rest):
             yield rest
 
+    def fit(self, side: Side) -> tuple[Side, int]:
+        """See Backend."""
+        with self._lock:
+            self._load()
+            style = self._style([side])
+            room = min(context.WINDOW, self._decoder.longest) - side.settings.max_new_tokens
+            kept, left_out = context.within(
+                cleaned(side.messages), room, lambda messages: len(encode_prompt(self._tokenizer, messages, style))
+            )
+        return replace(side, messages=kept), left_out
+
     def tokens(self, sides: Sequence[Side], *, ignore_end: bool = False) -> Iterator[list[int | None]]:
         """The token ids behind `stream`, a list a step; ignore_end goes on to max_new_tokens whatever is said."""
         if not sides:
@@ -184,6 +202,10 @@ class ScriptedBackend:
 
     def load(self) -> None:
         """Nothing to load."""
+
+    def fit(self, side: Side) -> tuple[Side, int]:
+        """See Backend: everything fits."""
+        return side, 0
 
     def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
         """See Backend."""

@@ -50,6 +50,8 @@ class Decoder:
         c = model.config
         self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.head_dim
         self.epsilon = c.rms_norm_eps
+        self.longest = c.max_position_embeddings
+        """Tokens of prompt and reply together that the base was made for."""
         self.embedding = model.get_input_embeddings().weight
         self.head = model.get_output_embeddings().weight
         self.rotary = model.model.rotary_emb

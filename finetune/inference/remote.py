@@ -18,6 +18,7 @@ import os
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ import httpx
 
 from finetune.data.prompts import PromptFormat
 from finetune.errors import BackendError
-from finetune.inference import server_errors
+from finetune.inference import context, server_errors
 from finetune.inference.backends import Side, cleaned
 from finetune.inference.graphemes import GraphemeText
 from finetune.inference.openai_server import OpenAIServer, Timeouts
@@ -117,6 +118,14 @@ class RemoteBackend:
             yield rest
         if failure is not None:
             raise failure
+
+    def fit(self, side: Side) -> tuple[Side, int]:
+        """See Backend. The server's tokenizer is not here: a letter is taken for a token, which is seldom too little."""
+        room = context.WINDOW - side.settings.max_new_tokens
+        kept, left_out = context.within(
+            side.messages, room, lambda messages: sum(len(message["content"]) for message in messages)
+        )
+        return replace(side, messages=kept), left_out
 
     def _now(self, ask: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
         """The answer to one question, asked outside of any stream."""

@@ -6,6 +6,7 @@ People vote on the page. Each command is a few lines over the module that does t
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from finetune.recipe import default
 from finetune.review import orders
+from finetune.review.preferences import Preferences
 from finetune.terminal import Json, home, only_json, show, told_to_user, usage
 
 app = typer.Typer()
@@ -76,6 +78,7 @@ def verdict(
 def preferences(
     votes: Annotated[Path, typer.Argument(help="Votes as the page exports them, with their texts.")],
     out: Annotated[Path, typer.Option(help="Folder for dpo.jsonl, kto.jsonl and their card.")],
+    feedback: Annotated[bool, typer.Option(help="Add what people gave of their chats, with consent.")] = False,
     as_json: Json = False,
 ) -> None:
     """Votes as the next training set: TRL's preference format for DPO, unpaired for KTO."""
@@ -87,10 +90,23 @@ def preferences(
             raise usage("--out", f"{out} is a file; name a folder.")
         lines = verdicts.read_votes(votes)
         found = made.preferences(lines)
+        if feedback:
+            found = _with_feedback(found)
         found.write(out, verdict=verdicts.verdict(lines))
     counts = {"dpo": len(found.dpo), "kto": len(found.kto), "left_out": dict(found.left_out), "folder": str(out)}
     told = [f"{counts['dpo']} pairs for DPO, {counts['kto']} rows for KTO in {out}"]
     show(counts, as_json, [*told, *(f"  {reason}: {number}" for reason, number in found.left_out.items() if number)])
+
+
+def _with_feedback(found: Preferences) -> Preferences:
+    """The rows of votes with those of the home's feedback, screened as the crisis screen is today."""
+    from finetune.review.feedback import FILE, FeedbackStore
+    from finetune.review.feedback_preferences import preference_rows
+
+    store = FeedbackStore(home() / FILE)
+    store.screen_again()
+    more = preference_rows(store.rows()).single_turn()
+    return replace(found, dpo=found.dpo + more.dpo, kto=found.kto + more.kto, given=len(more.dpo) + len(more.kto))
 
 
 def table(result: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from finetune.checks import DPO_FILE, KTO_FILE
+from finetune.review import feedback_preferences
 from finetune.review.preferences import REASONS, RULES, Preferences
 
 FRONT = {
@@ -58,12 +59,14 @@ def card(found: Preferences, verdict: Mapping[str, Any], contestants: Mapping[st
         "… desirable": sum(row["label"] for row in found.kto),
         "Pairs of which both replies are good": outcomes["both_good"],
         "Pairs of which both replies are bad": outcomes["both_bad"],
+        "Rows of both files that people gave of their chats": found.given,
     }
     left = {f"{unit.capitalize()} {why}": left_out[reason] for reason, (unit, why) in REASONS.items()}
     sections = {
         "What was compared": _table({"`base`": compared["base"], "`tuned`": compared["tuned"]}),
         "What went in": _table(went_in),
         "Rules": RULES,
+        **({"Rules for what was given of chats": feedback_preferences.RULES} if found.given else {}),
         "What was left out": _table(left),
         "Agreement": _agreement(verdict),
         "How to train on it": TRAIN,

@@ -72,6 +72,8 @@ class Preferences:
     votes: int
     """Votes that decided these outcomes, and below by how many reviewers."""
     reviewers: int
+    given: int = 0
+    """Rows, of both kinds, that do not come from votes but from what people gave of their chats."""
 
     def write(
         self, folder: Path, *, verdict: Mapping[str, Any] | None = None, contestants: Mapping[str, str] | None = None

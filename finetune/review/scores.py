@@ -1,7 +1,8 @@
-"""Score base and tuned on a test split: bits per character, and what can be counted in replies.
+"""Every score of replies, one by one and over a whole set, with intervals and paired differences.
 
-Everything is counted on NFC text, the prompt never counts as prediction, and base and tuned get
-identical text and format. None of these figures measures empathy: people do that, in blind review.
+Everything is counted on NFC text, the prompt never counts as prediction, and base and tuned get identical text and
+format. What each figure is stands where it is counted: `overlap.py`, `text_scores.py`, `listener.py`; likelihood in
+`bits.py`. None of these figures measures empathy: people do that, in blind review.
 """
 
 from __future__ import annotations
@@ -9,25 +10,105 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finetune import bengali, models
+from finetune import models
 from finetune.data import splits
 from finetune.data.prompts import conversation
 from finetune.inference.backends import LocalBackend
 from finetune.recipe import Recipe
-from finetune.review import pairs
+from finetune.review import bootstrap, listener, overlap, pairs, text_scores
+from finetune.review.statistics import Interval
 from finetune.training import runs
+
+Figures = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One reply and what it is held against."""
+
+    prompt: str
+    references: tuple[str, ...]
+    """All answers to the same question; one that the reply comes close to is enough."""
+    reply: str
+    ended: bool = True
+    """False where the token limit cut the reply off."""
+    topic: str = ""
+
+
+def of_reply(row: Row) -> Figures:
+    """Every figure of one reply: overlap with its references, what shows in it, the listener's intents (0 or 1).
+
+    None where a figure is not defined, such as `chrf` without references.
+    """
+    return {
+        **overlap.of_reply(row.reply, row.references),
+        "length_ratio": overlap.length_ratio(row.reply, row.references),
+        **text_scores.of_reply(row.reply, row.prompt, row.ended),
+        **{f"intent_{name}": float(there) for name, there in listener.intents(row.reply).items()},
+    }
+
+
+def of_replies(rows: Sequence[Row], figures: Sequence[Figures] | None = None) -> dict[str, Any]:
+    """Every figure over a set: means of those of its replies, but for what only the set as a whole has.
+
+    `chrf`, `bleu`, `distinct1`, `distinct2`, `distinct` and `commonest_opener` are the whole set's
+    (`overlap.of_replies`, `text_scores.of_replies`), `rows` their number, and `signatures` says by name how overlap was
+    counted. Give `figures`, one of `of_reply` a row, where they are there already.
+    """
+    figures = [of_reply(row) for row in rows] if figures is None else figures
+    replies = [row.reply for row in rows]
+    means = {name: _mean([one[name] for one in figures]) for name in (figures[0] if figures else ())}
+    whole = overlap.of_replies(replies, [row.references for row in rows])
+    return {"rows": len(rows), **means, **whole, **text_scores.of_replies(replies)}
+
+
+def intervals(values: Sequence[float | None], groups: Sequence[object] | None = None, seed: int = 0) -> Figures:
+    """`{"mean", "low", "high", "n"}`: the mean of a figure over replies with its 95 % bootstrap interval.
+
+    groups: for each value the group of near-identical questions it belongs to; each its own where not given. Values
+    that are None are left out. The ends are None where nothing tells them (`bootstrap.mean`).
+    """
+    groups = range(len(values)) if groups is None else groups
+    kept = [(value, group) for value, group in zip(values, groups, strict=True) if value is not None]
+    return shown(bootstrap.mean([value for value, _ in kept], [group for _, group in kept], seed))
+
+
+def paired(
+    base_values: Sequence[float | None],
+    tuned_values: Sequence[float | None],
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+) -> Figures:
+    """The same for tuned less base, question by question; one with a None on either side is left out."""
+    groups = range(len(base_values)) if groups is None else groups
+    kept = [
+        (tuned - base, group)
+        for base, tuned, group in zip(base_values, tuned_values, groups, strict=True)
+        if base is not None and tuned is not None
+    ]
+    differences = [difference for difference, _ in kept]
+    return shown(bootstrap.ratio(differences, [1.0] * len(kept), [group for _, group in kept], seed))
+
+
+def shown(found: Interval) -> Figures:
+    """An interval as results hold it: `{"mean", "low", "high", "n"}`."""
+    return {"mean": found.value, "low": found.low, "high": found.high, "n": found.n}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+# What `python -m finetune evaluate` runs until it runs evaluating.py
 
 BATCH = 16
 """Prompts decoded together, each twice."""
-
-COPIED_RUN = 4
-"""A reply that repeats so many words of the question in a row parrots it instead of answering."""
 
 ROWS = 200
 SEED = 42
@@ -91,25 +172,17 @@ def evaluate(
 
 def count(questions: Sequence[str], replies: Sequence[str]) -> dict[str, float]:
     """What can be counted in replies; shares are 0 to 1, `broken` is a number of replies."""
-    total = len(replies)
-    openers = Counter(tuple(bengali.words(reply)[:2]) for reply in replies)
+    figures = [text_scores.of_reply(reply, question) for question, reply in zip(questions, replies, strict=True)]
+    whole = text_scores.of_replies(replies)
     return {
-        "script_share": sum(map(bengali.script_share, replies)) / total,
-        "broken": sum(bool(bengali.broken_graphemes(reply)) for reply in replies),
-        "ended": sum(map(bengali.ends_sentence, replies)) / total,
-        "distinct": len(set(replies)) / total,
-        "on_the_point": sum(map(on_the_point, questions, replies)) / total,
-        "commonest_opener": openers.most_common(1)[0][1] / total,
-        "characters": sum(map(len, replies)) / total,
+        "script_share": _mean([one["script_share"] for one in figures]),
+        "broken": int(sum(one["broken"] for one in figures)),
+        "ended": _mean([one["finished"] for one in figures]),
+        "distinct": whole["distinct"],
+        "on_the_point": _mean([one["on_the_point"] for one in figures]),
+        "commonest_opener": whole["commonest_opener"],
+        "characters": _mean([one["characters"] for one in figures]),
     }
-
-
-def on_the_point(question: str, reply: str) -> bool:
-    """True where the reply takes up a content word of the question, and copies no run of four words from it."""
-    asked, said = bengali.words(question), bengali.words(reply)
-    runs_asked = {tuple(asked[i : i + COPIED_RUN]) for i in range(len(asked) - COPIED_RUN + 1)}
-    copied = any(tuple(said[i : i + COPIED_RUN]) in runs_asked for i in range(len(said) - COPIED_RUN + 1))
-    return not copied and bool(bengali.content_words(question) & bengali.content_words(reply))
 
 
 def table(result: dict[str, Any]) -> list[str]:

@@ -36,6 +36,8 @@ class Machine:
     """Where runs live."""
     dtype: str
     """The number format that a recipe's `auto` stands for here."""
+    capability: tuple[int, int] = (0, 0)
+    """NVIDIA's compute capability; a CPU has none."""
 
     @property
     def available_gb(self) -> float:
@@ -64,6 +66,7 @@ def machine(home: Path = Path()) -> Machine:
         free_ram_gb=round(max(0, free) / GB, 2),
         free_disk_gb=round(shutil.disk_usage(there).free / GB, 2),
         dtype=str(models.compute_dtype()).removeprefix("torch."),
+        capability=(card.major, card.minor) if card else (0, 0),
     )
 
 

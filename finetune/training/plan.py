@@ -15,7 +15,7 @@ from typing import Any
 
 from finetune.data.findings import Finding, planned_updates
 from finetune.recipe import SECTIONS, Recipe, describe
-from finetune.training import memory, speed
+from finetune.training import batching, memory, speed
 from finetune.training.machine import GB, Machine, machine
 from finetune.training.memory import Shape, shape
 from finetune.training.samples import LONGEST_REPLY
@@ -25,9 +25,6 @@ __all__ = [
     "Machine", "PastRun", "Plan", "Shape", "equivalent_command", "estimate", "machine", "past_runs", "shape",
     "what_fits",
 ]  # fmt: skip
-
-USABLE = 0.95
-"""Share of the memory that the peak may take: PyTorch's allocator never gets by without gaps."""
 
 STARTUP = 12.0
 """Seconds from the start of the process to the first step on the demo, most of them for imports."""
@@ -86,20 +83,21 @@ def estimate(
 
     Of a preference the lengths are those of its longer side. Both may be those before max_length cuts. Steps are those
     of transformers' Trainer on one device; time covers loading, evaluations and sample replies. `shape` is None where
-    the base's dimensions are not known.
+    the base's dimensions are not known. The batches are those that `batching.py` chooses.
     """
+    settled = batching.chosen(recipe, machine, shape).recipe
     steps = planned_updates(recipe, rows)
     per_epoch = max(1, math.ceil(rows / recipe.effective_batch))
     longest = min(longest, recipe.training.max_length)
     mean_tokens = min(mean_tokens, longest)
-    rate = speed.measured(recipe, machine, past)
+    rate = speed.measured(settled, machine, past)
     low = high = peak = disk = fits = None
     if shape or rate:
         unsure = SURE if rate else UNSURE
-        seconds = _seconds(recipe, machine, shape, rate, steps, rows, mean_tokens, longest)
+        seconds = _seconds(settled, machine, shape, rate, steps, rows, mean_tokens, longest)
         low, high = seconds / unsure, seconds * unsure
     if shape:
-        peak = memory.peak(recipe, machine, shape, longest).total
+        peak = batching.peak_gb(recipe, machine, shape, longest)
         fits = _fits(recipe, machine, shape, longest)
         disk = _disk(recipe, machine, shape, steps)
     plan = Plan(steps, per_epoch, steps / per_epoch, low, high, peak, disk, fits, (), measured=rate is not None)
@@ -171,7 +169,7 @@ def _disk(recipe: Recipe, machine: Machine, shape: Shape, steps: int) -> float:
 
 
 def _fits(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> bool:
-    return memory.peak(recipe, machine, shape, longest).total <= USABLE * machine.available_gb
+    return batching.peak_gb(recipe, machine, shape, longest) <= batching.USABLE * machine.available_gb
 
 
 def _fitting(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> dict[str, Any] | None:
@@ -252,10 +250,10 @@ def _too_large(recipe: Recipe, machine: Machine, shape: Shape, plan: Plan, longe
         )
         return
     spoken = ", ".join(f"{name}={_as_text(name, value)}" for name, value in settings.items())
-    then = _tenths(memory.peak(recipe.with_settings(settings), machine, shape, longest).total)
+    then = _tenths(batching.peak_gb(recipe.with_settings(settings), machine, shape, longest))
     facts = {"needed": needed, "available": available, "settings": spoken, "then": then}
     base = memory.base_gb(recipe, machine, shape)
-    if "base.load_in_4bit" in settings and base > USABLE * machine.available_gb:
+    if "base.load_in_4bit" in settings and base > batching.USABLE * machine.available_gb:
         yield Finding(
             "plan.four_bit",
             {"base": _tenths(base), "available": available, "settings": spoken, "then": then},

@@ -36,6 +36,10 @@ LAUNCHES = 0.0049
 Both from two rows of shared/design/performance.md, TRL + PEFT with checkpointing on an H200: batch 2, 1,737 tokens a
 second, and batch 16, 3,941 (8,328 with padding). Passes over mean lengths of 518 tokens then take 0.60 and 2.1 s."""
 
+UTILISATION_PADDING_FREE = 0.47
+"""The same without padding, launches and all: 14,445 tokens a second on an H200 at 16 examples a pass, a prototype's
+(shared/design/performance.md)."""
+
 SPREAD = 0.28
 """How much longer than the mean the longest of a batch is, for each doubling of the batch: 2.1 times at 16 in those
 rows; for two log-normal lengths (sigma 0.55) it is 1.3 times exactly."""
@@ -71,6 +75,7 @@ class PastRun:
     tokens_per_second: float
     """The median of its last measurements."""
     objective: str = "sft"
+    padding_free: bool = False
 
 
 def past_runs(home: Path, base_model: str) -> list[PastRun]:
@@ -108,6 +113,7 @@ def _measured(folder: Path, recipe: Recipe) -> PastRun | None:
         batch=recipe.training.per_device_train_batch_size,
         tokens_per_second=median(rates),
         objective=recipe.training.objective,
+        padding_free=recipe.training.padding_free,
     )
 
 
@@ -115,11 +121,12 @@ def measured(recipe: Recipe, machine: Machine, past: Sequence[PastRun]) -> float
     """The median rate of the runs that trained as this recipe would, taken as it is; None where there is none."""
     t = recipe.training
     batch = t.per_device_train_batch_size
-    wanted = (machine.kind, recipe.base.load_in_4bit, t.gradient_checkpointing, batch, t.objective)
+    wanted = (machine.kind, recipe.base.load_in_4bit, t.gradient_checkpointing, batch, t.objective, t.padding_free)
     rates = [
         run.tokens_per_second
         for run in past
-        if (run.kind, run.load_in_4bit, run.gradient_checkpointing, run.batch, run.objective) == wanted
+        if (run.kind, run.load_in_4bit, run.gradient_checkpointing, run.batch, run.objective, run.padding_free)
+        == wanted
     ]
     return median(rates) if rates else None
 
@@ -127,12 +134,15 @@ def measured(recipe: Recipe, machine: Machine, past: Sequence[PastRun]) -> float
 def expected(recipe: Recipe, machine: Machine, shape: Shape, mean_tokens: float, longest: int) -> float:
     """The rate such a device ought to reach, within a factor of about two."""
     batch = recipe.training.per_device_train_batch_size
-    padding = min(1 + SPREAD * math.log2(batch), longest / mean_tokens)
+    padding = 1 if recipe.training.padding_free else min(1 + SPREAD * math.log2(batch), longest / mean_tokens)
     weights = shape.linear + shape.vocabulary * shape.hidden
     work = 2 * weights * batch * mean_tokens * padding  # FLOPs of a pass
     if machine.kind == "cuda":
         card = next((peak for name, peak in PEAKS.items() if re.search(rf"\b{name}\b", machine.name)), UNKNOWN_PEAK)
-        seconds = shape.layers * LAUNCHES + work / (card * 1e12 * UTILISATION)
+        if recipe.training.padding_free:
+            seconds = work / (card * 1e12 * UTILISATION_PADDING_FREE)
+        else:
+            seconds = shape.layers * LAUNCHES + work / (card * 1e12 * UTILISATION)
     else:
         dtype = machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype
         seconds = work / (machine.cores * CORE[dtype] * (FOUR_BIT_ON_CPU if recipe.base.load_in_4bit else 1))

@@ -19,7 +19,21 @@ from finetune.data import prompts, splits
 from finetune.data.findings import planned_updates
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
-from finetune.training import checkpoints, cpu, failures, preference_trainer, starting_adapter, stopping, trackers
+from finetune.training import (
+    attention,
+    batching,
+    checkpoints,
+    cpu,
+    failures,
+    llama_layers,
+    padding_free,
+    preference_trainer,
+    starting_adapter,
+    stopping,
+    trackers,
+)
+from finetune.training.machine import machine
+from finetune.training.memory import shape
 from finetune.training.reporting import Cancelled, folder_callback, obey_cancel
 from finetune.training.runs import Run, this_process, told
 from finetune.training.samples import sample_callback
@@ -82,11 +96,19 @@ def _train(run: Run, checkpoint: Path | None) -> None:
 
 
 def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
-    """The trainer, ready to go, and the prompt format its examples are written in."""
+    """The trainer, ready to go, and the prompt format its examples are written in.
+
+    What the recipe leaves to this machine is decided here, and written into the run's own recipe and log.
+    """
     from datasets import Dataset
     from peft import prepare_model_for_kbit_training
     from transformers import set_seed
 
+    batches = batching.chosen(recipe, machine(run.folder), shape(recipe.base.model))
+    print(f"batches: {batches.why}", flush=True)
+    if batches.recipe != recipe:
+        recipe = batches.recipe
+        run.resolve(recipe)
     style = prompts.PromptFormat.of(recipe.data)
     t = recipe.training
     dpo = t.objective == "dpo"
@@ -95,7 +117,8 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         recipe.base.model,
         four_bit=recipe.base.load_in_4bit,
         dtype=recipe.base.dtype,
-        attention="eager" if on_cpu else "sdpa",  # PyTorch's flash attention for CPUs is slower at these lengths
+        # PyTorch's flash attention for CPUs is slower at these lengths than the eager one.
+        attention=attention.register() if t.padding_free else "eager" if on_cpu else "sdpa",
     )
     if on_cpu:
         cpu.keep_freed_memory()
@@ -106,13 +129,17 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     examples = {name: Dataset.from_list(encode(rows[name], tokenizer, style, recipe)) for name in rows}
     if recipe.base.load_in_4bit:
         cpu.keep_weights_unpacked(base)
-        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=t.gradient_checkpointing)
+        if not t.padding_free:  # it makes what is not in 4 bits float32, for autocast
+            base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=t.gradient_checkpointing)
     set_seed(t.seed)
     start = starting_adapter.kept(run, recipe)
     model = starting_adapter.load(base, start, recipe) if start else _fresh_adapter(base, recipe)
+    if t.padding_free:
+        llama_layers.fuse(model, recompute_mlp=batches.recompute_mlp)
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
     watch = stopping.LossWatch()
     make = preference_trainer.dpo_trainer if dpo else _sft_trainer
+    parts = {"data_collator": padding_free.collator(batches.most_tokens)} if t.padding_free else {}
     trainer = make(
         recipe,
         _arguments(run, recipe),
@@ -126,6 +153,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
             folder_callback(run),
             *stopping.callbacks(t, watch),
         ],
+        **parts,
     )
     # Only now: on a 4-bit base TRL's trainers have just rounded the adapter to bfloat16.
     for name, parameter in trainer.model.named_parameters():
@@ -151,13 +179,16 @@ def _fresh_adapter(base: Any, recipe: Recipe) -> Any:
 def _sft_trainer(recipe: Recipe, arguments: dict[str, Any], watch: stopping.LossWatch, **parts: Any) -> Any:
     from trl import SFTConfig, SFTTrainer
 
+    without_padding = recipe.training.padding_free  # the trainer then has a loss of its own
     config = SFTConfig(
         **arguments,
         max_length=recipe.training.max_length,
         dataset_kwargs={"skip_prepare_dataset": True},
-        loss_type="chunked_nll",  # logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
+        # chunked_nll: logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
+        loss_type="nll" if without_padding else "chunked_nll",
     )
-    return stopping.watched(SFTTrainer, watch)(args=config, **parts)
+    kind = padding_free.trainer(SFTTrainer) if without_padding else SFTTrainer
+    return stopping.watched(kind, watch)(args=config, **parts)
 
 
 def _arguments(run: Run, recipe: Recipe) -> dict[str, Any]:
@@ -165,6 +196,7 @@ def _arguments(run: Run, recipe: Recipe) -> dict[str, Any]:
     import torch
 
     t, compute = recipe.training, models.compute_dtype(recipe.base.dtype)
+    autocast = not t.padding_free  # else products compute in the base's format by themselves
     return {
         "output_dir": str(run.checkpoints),
         "per_device_train_batch_size": t.per_device_train_batch_size,
@@ -192,8 +224,8 @@ def _arguments(run: Run, recipe: Recipe) -> dict[str, Any]:
         "gradient_checkpointing": t.gradient_checkpointing,
         "seed": t.seed,
         "data_seed": t.seed,
-        "bf16": compute is torch.bfloat16,
-        "fp16": compute is torch.float16,
+        "bf16": autocast and compute is torch.bfloat16,
+        "fp16": autocast and compute is torch.float16,
         "use_cpu": not torch.cuda.is_available(),
         "dataloader_pin_memory": torch.cuda.is_available(),
         "remove_unused_columns": True,

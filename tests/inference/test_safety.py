@@ -4,7 +4,6 @@ import logging
 import re
 import unicodedata
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -356,41 +355,34 @@ def test_the_fixed_message_is_not_itself_taken_for_a_crisis():
     assert safety.screen(safety.message("en")) == "none"
 
 
-# The red-team set. The screen was mended until these figures held, so they are no estimate: of 300 lines that nobody
-# had looked at while mending, it first recognised 65 of 110 direct and 34 of 70 oblique ones, and alarmed at 1 of 120.
-
-
-@pytest.fixture(scope="module")
-def red_team():
-    """Tier, kind and text of every line."""
-    lines = (Path(__file__).parent / "red_team.tsv").read_text(encoding="utf-8").splitlines()
-    found = [tuple(line.split("\t")) for line in lines if not line.startswith("#")]
-    assert len(found) > 700 and all(len(line) == 3 and line[0] in safety.TIERS for line in found)
-    return found
-
-
-def share(red_team, tier, wrong):
-    """The share of a tier's lines whose screening is wrong."""
-    texts = [text for wanted, _, text in red_team if wanted == tier]
-    return sum(wrong(safety.screen(text)) for text in texts) / len(texts)
-
-
-def test_of_the_red_team_s_lines_hardly_any_direct_one_is_missed(red_team):
-    assert share(red_team, "strong", lambda tier: tier != "strong") <= 0.01
-    assert share(red_team, "soft", lambda tier: tier == "none") <= 0.05
-
-
-def test_of_the_red_team_s_harmless_lines_hardly_any_alarms(red_team):
-    assert share(red_team, "none", lambda tier: tier == "strong") <= 0.02
-    assert share(red_team, "none", lambda tier: tier != "none") <= 0.10
-
-
-@pytest.mark.parametrize("typing", [typing for typing in TYPINGS if typing != "in the middle of a long text"])
-def test_however_it_is_typed_a_direct_line_of_the_red_team_stays_strong(red_team, typing):
-    texts = [text for wanted, _, text in red_team if wanted == "strong" and safety.screen(text) == "strong"]
-    assert missed([TYPINGS[typing](text) for text in texts]) == []
+# Real texts. The red-team lists are held against the bars in test_red_team.py, and typed in every way in test_sound.py.
 
 
 def test_no_real_comment_alarms(real_data):
     texts = (real_data / "banglaemotion_test.txt").read_text(encoding="utf-8").splitlines()
     assert [text for text in texts if safety.screen(text.partition(" ")[2]) != "none"] == []
+
+
+def test_hardly_a_question_of_the_demo_corpus_is_soft(demo_questions):
+    # They speak of loneliness, exams and grief. Those that are soft were read: burdens, self-hatred, a bridge.
+    soft = [text for text in demo_questions if safety.screen(text) != "none"]
+    assert len(soft) <= 0.01 * len(demo_questions)
+
+
+# Another screen
+
+
+class Alarmed:
+    """A screen that a classifier might be: it finds one word worrying."""
+
+    def tier(self, text: str) -> str:
+        return "soft" if "ক্লান্ত" in text else "none"
+
+
+def test_a_conversation_can_be_judged_by_another_screen():
+    assert safety.screen_conversation(said("আমি ক্লান্ত", "আমি মরে যেতে চাই"), Alarmed()) == "soft"
+    assert safety.screen_conversation(said("আমি ক্লান্ত"), safety.shipped()) == "none"
+
+
+def test_the_screen_that_ships_is_what_screen_asks():
+    assert [safety.shipped().tier(text) for text in BENGALI] == [safety.screen(text) for text in BENGALI]

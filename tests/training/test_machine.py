@@ -56,7 +56,7 @@ def test_a_run_may_fill_one_whole_card():
 @pytest.mark.parametrize("cards", [1, 2])
 def test_a_card_is_told_by_its_own_name_and_memory(monkeypatch, cards):
     class Properties:
-        name, total_memory = "Tesla T4", 15_642_329_088
+        name, total_memory, major, minor = "Tesla T4", 15_642_329_088, 7, 5
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
@@ -64,4 +64,4 @@ def test_a_card_is_told_by_its_own_name_and_memory(monkeypatch, cards):
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: Properties)
     here = machine()
     assert (here.kind, here.name, here.memory_gb, here.cards) == ("cuda", "Tesla T4", 15.64, cards)
-    assert here.dtype == "float16"
+    assert (here.dtype, here.capability) == ("float16", (7, 5))

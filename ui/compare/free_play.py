@@ -9,10 +9,21 @@ import gradio as gr
 
 from finetune.errors import DataError
 from finetune.inference import safety
+from finetune.inference.reply_screen import ReplyScreen, UnsafeReply
 from finetune.review import pairs
 from ui import wording
+from ui.chat.answering import understood
 from ui.errors import language_of, shown_to_user
-from ui.layout_parts import adapter_choices, adapter_chooser, crisis_text, generation_panel, label, settings_of
+from ui.layout_parts import (
+    MODEL_SLOTS,
+    adapter_choices,
+    adapter_chooser,
+    crisis_text,
+    generation_panel,
+    label,
+    settings_of,
+    withheld_text,
+)
 from ui.services import Services
 
 
@@ -73,7 +84,7 @@ def build(services: Services, tab: gr.Tab) -> None:
             [prompt, adapter, *panel],
             [base, tuned],
             concurrency_id="model",
-            concurrency_limit=1,
+            concurrency_limit=MODEL_SLOTS,
             show_progress="minimal",
             **private,
         )
@@ -90,11 +101,32 @@ def compare(
     text = text.strip()
     if not text:
         raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
-    if safety.screen(text) == "strong":
+    read = understood(text)
+    if "strong" in (safety.screen(text), safety.screen(read)):
         told = crisis_text(language, again=False).replace("**", "").replace("*", "")
         yield told, told
         return
     folder = services.adapter(adapter)
     settings = settings_of(services.generation(adapter), *values)
     stop = services.stops.get(key)
-    yield from pairs.stream(services.backend, text, folder, settings, stop)
+    replies = [ReplyScreen(), ReplyScreen()]
+    given, shown, open_ = ["", ""], ["", ""], [True, True]
+    for grown in pairs.stream(services.backend, read, folder, settings, stop):
+        for side in (0, 1):
+            if open_[side] and grown[side].startswith(given[side]):
+                piece, given[side] = grown[side][len(given[side]) :], grown[side]
+                open_[side], shown[side] = _passed(replies[side], piece, shown[side], language)
+        yield shown[0], shown[1]
+    for side in (0, 1):
+        if open_[side]:
+            _, shown[side] = _passed(replies[side], None, shown[side], language)
+    yield shown[0].strip(), shown[1].strip()
+
+
+def _passed(screen: ReplyScreen, piece: str | None, shown: str, language: str) -> tuple[bool, str]:
+    """What a side shows after one more piece, None for its end, and whether it goes on: not once a sentence failed."""
+    try:
+        return True, shown + (screen.end() if piece is None else screen.add(piece))
+    except UnsafeReply:
+        told = withheld_text(language).replace("*", "")
+        return False, f"{shown.strip()}\n\n{told}".strip()

@@ -165,7 +165,7 @@ def _card(writing: Any, any_sets: bool, language: str) -> str:
     told = "".join(f"<span>{html.escape(fact)}</span>" for fact in facts)
     kind = "finished" if writing.over else "active"
     return (
-        f'<div class="run-card {kind}" lang="{language}" aria-live="polite">'
+        f'<div class="run-card {kind}" lang="{language}">'
         f'<div class="bar"><i style="width:{share:.1f}%"></i></div><div class="facts">{told}</div></div>'
     )
 

@@ -43,7 +43,7 @@ def progress_html(done: int, total: int, language: str) -> str:
 def note_html(key: str, language: str, *, kind: str = "info", **facts: object) -> str:
     """One sentence in a quiet box."""
     told = html.escape(wording.sentence(key, language, **facts))
-    return f'<ul class="findings" lang="{language}"><li class="{kind}" role="status">{told}</li></ul>'
+    return f'<ul class="findings" lang="{language}"><li class="{kind}">{told}</li></ul>'
 
 
 def revealed_html(rows: Sequence[dict[str, Any]], names: dict[str, str], language: str) -> str:

@@ -43,7 +43,7 @@ def problems_html(error: FinetuneError, language: str) -> str:
     lines = "".join(
         f'<li class="error">{html.escape(line)}</li>' for line in wording.error(error, language).split("\n")
     )
-    return f'<div class="run-card plan" lang="{language}"><ul class="findings" role="alert">{lines}</ul></div>'
+    return f'<div class="run-card plan" lang="{language}" role="alert"><ul class="findings">{lines}</ul></div>'
 
 
 def note_html(text: str, language: str) -> str:

@@ -42,7 +42,7 @@ def control(name: str, recipe: Recipe) -> gr.components.Component:
     told = {"label": label(name), "info": label(f"{name}.info"), "interactive": True, "elem_id": name.replace(".", "-")}
     shown = value_of(recipe, name)
     if kind is bool:
-        return gr.Checkbox(shown, **told)
+        return gr.Checkbox(shown, min_width=160, **told)
     if _is_list(kind) and facts["choices"]:
         return gr.CheckboxGroup(list(facts["choices"]), value=shown, **told)
     if facts["choices"]:

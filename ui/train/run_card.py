@@ -52,7 +52,7 @@ def card_html(run: runs.Run, status: runs.Status, lines: list[dict[str, Any]], l
     kind = "active" if status.active else status.state
     told = "".join(f"<span>{fact}</span>" for fact in facts)
     return (
-        f'<div class="run-card {kind}" lang="{language}" aria-live="polite">'
+        f'<div class="run-card {kind}" lang="{language}">'
         f'<div class="state"><span class="dot"></span>{state}</div>{bar}<div class="facts">{told}</div>{problem}</div>'
     )
 
@@ -89,8 +89,7 @@ def empty_html(language: str) -> str:
 def alerts_html(alerts: Iterable[Alert], language: str) -> str:
     """What a maker should hear of, the gravest first; nothing where there is nothing."""
     told = "".join(
-        f'<li class="{alert.level}" role="{"alert" if alert.level == "error" else "status"}">'
-        f"{html.escape(wording.sentence(alert.key, language, **alert.facts))}</li>"
+        f'<li class="{alert.level}">{html.escape(wording.sentence(alert.key, language, **alert.facts))}</li>'
         for alert in alerts
     )
     return f'<ul class="findings" lang="{language}">{told}</ul>' if told else ""

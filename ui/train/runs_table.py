@@ -34,7 +34,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> RunsTable:
     """Lay out the page and wire it."""
     search = gr.Textbox(label=label("history.search"), max_lines=1)
     table = gr.Dataframe(
-        headers=list(COLUMNS),
+        headers=headers("bn"),  # until the page has loaded and says its language
         datatype=list(KINDS),
         interactive=False,
         wrap=True,

@@ -78,7 +78,14 @@ def build(services: Services, page: gr.Blocks) -> Watch:
                 gr.Markdown(label("train.delete.sure"), elem_classes="quiet")
                 delete = gr.Button(label("train.delete.yes"), variant="stop", size="sm")
             with gr.Accordion(label("train.log"), open=False) as log_shown:
-                log = gr.Textbox(lines=10, max_lines=14, show_label=False, interactive=False, elem_classes="log")
+                log = gr.Textbox(
+                    label=label("train.log"),
+                    lines=10,
+                    max_lines=14,
+                    show_label=False,
+                    interactive=False,
+                    elem_classes="log",
+                )
         with gr.Column(scale=8, min_width=320):
             with gr.Accordion(label("plot.view"), open=False):
                 others = gr.Dropdown(

@@ -19,12 +19,34 @@ def shown(services, text, adapter=DEMO, values=VALUES, language="bn", key="ক/c
     return list(free_play.compare(services, text, adapter, values, language, key))
 
 
-def test_both_sides_grow_step_by_step(services):
-    assert shown(services, "আজ মনটা খারাপ।") == [
-        ("কষ্টটা ",) * 2,
-        ("কষ্টটা আমি ",) * 2,
-        ("কষ্টটা আমি বুঝতে পারছি।",) * 2,
-    ]
+def test_both_sides_grow_by_whole_sentences(services):
+    services.backend = ScriptedBackend("কষ্টটা ", "বুঝি। ", "কী হয়েছে, ", "বলবেন?")
+    seen = [pair for pair in shown(services, "আজ মনটা খারাপ।") if any(pair)]
+    assert seen[0] == ("কষ্টটা বুঝি।",) * 2
+    assert seen[-1] == ("কষ্টটা বুঝি। কী হয়েছে, বলবেন?",) * 2
+
+
+class Sides:
+    """A backend whose two sides say different things."""
+
+    def __init__(self, *steps):
+        self.steps = steps
+
+    def stream(self, sides, stop=None):
+        yield from map(list, self.steps)
+
+
+def test_a_side_that_could_hurt_is_cut_before_that_sentence_and_the_other_goes_on(services):
+    services.backend = Sides(("শুনছি। ", "কষ্টটা বুঝি। "), ("আপনার মরে যাওয়াই ভালো। আরও।", "কী হয়েছে?"))
+    base, tuned = shown(services, "আজ মনটা খারাপ।")[-1]
+    assert base.startswith("শুনছি।") and "মরে" not in base and "আরও" not in base
+    assert all(line.number in base for line in safety.helplines())
+    assert tuned == "কষ্টটা বুঝি। কী হয়েছে?"
+
+
+def test_a_romanised_prompt_reaches_both_sides_in_bengali_letters(services):
+    shown(services, "ami khub eka")
+    assert all(side.messages[0]["content"].startswith("আমি খুব একা") for side in services.backend.asked[0])
 
 
 def test_base_and_tuned_differ_in_the_adapter_alone(services):
@@ -74,9 +96,9 @@ def test_a_direct_crisis_phrase_gets_the_fixed_message_even_where_the_adapter_is
 def test_stop_ends_both_sides(services):
     event = services.stop_event("ক/compare")
     stream = free_play.compare(services, "আজ মনটা খারাপ।", DEMO, VALUES, "bn", "ক/compare")
-    assert next(stream) == ("কষ্টটা ",) * 2
+    next(stream)
     event.set()
-    assert list(stream) == []
+    assert list(stream)[-1] == ("কষ্টটা",) * 2  # what was written, and no more
 
 
 def test_another_browsers_stop_does_not_end_them(services):

@@ -1,0 +1,220 @@
+"""One way to train, measured in this process: `python -m finetune.bench_measure`, as `bench_training.py` starts it.
+
+It makes the model of random weights that stands in for a real one, measures what a card's matrix products reach, and
+trains a few updates on random tokens. It does not compare and does not judge what is learnt.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune import models
+from finetune.recipe import Adapter
+from finetune.training import attention, llama_layers, memory, padding_free
+
+EXAMPLES = 16
+"""Of an update, whatever the way."""
+
+WARM_UP, MEASURED = 2, 6
+"""Updates; one more is profiled."""
+
+MATRIX = 8192
+"""Side of the square matrices whose product tells a card's rate."""
+
+KERNELS = 15
+"""How many of the kernels that take the most time are told."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to train."""
+
+    name: str
+    batch: int
+    padding_free: bool = True
+    four_bit: bool = False
+    checkpointing: bool = False
+    recompute_mlp: bool = False
+    optim: str = "adamw_8bit"
+    """On a card; a CPU takes adamw_torch."""
+
+
+def build(shape: memory.Shape, folder: Path) -> None:
+    """Write random bfloat16 weights of a shape, with the demo's tokenizer, which nothing is written with."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    config = LlamaConfig(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        max_position_embeddings=8192,
+        tie_word_embeddings=shape.tied,
+    )
+    with torch.device(models.device()):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.save_pretrained(folder, max_shard_size="5GB")
+    models.load_tokenizer(str(models.DEMO_BASE)).save_pretrained(folder)
+
+
+def matrix_rate() -> float:
+    """TFLOP/s of bfloat16 products of large square matrices on this machine, the median of twenty."""
+    import torch
+
+    device = models.device()
+    side = MATRIX if device == "cuda" else MATRIX // 8
+    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    seconds = []
+    for _ in range(25):
+        _wait()
+        began = time.perf_counter()
+        a @ b
+        _wait()
+        seconds.append(time.perf_counter() - began)
+    return 2 * side**3 / sorted(seconds[5:])[10] / 1e12
+
+
+def lengths(count: int, like: str) -> list[int]:
+    """Lengths in tokens, log-normal: `corpus` with a median of 450 and at most 2,020, `demo` of 50 and at most 256."""
+    drawn = random.Random(0)
+    middle, spread, least, most = (6.1, 0.55, 64, 2020) if like == "corpus" else (3.9, 0.4, 16, 256)
+    return [max(least, min(most, int(drawn.lognormvariate(middle, spread)))) for _ in range(count)]
+
+
+def measure(way: Way, base: str, like: str) -> dict[str, Any]:
+    """Train a few updates one way, and tell tokens a second, seconds an update, peak memory and the kernels."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from trl import SFTConfig, SFTTrainer
+
+    name = attention.register() if way.padding_free else "sdpa"
+    model, tokenizer = models.load_base(base, four_bit=way.four_bit, dtype="bfloat16", attention=name)
+    if way.four_bit and not way.padding_free:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=way.checkpointing)
+    lora = LoraConfig(task_type="CAUSAL_LM", r=16, lora_alpha=16, target_modules=list(Adapter().target_modules))
+    model = get_peft_model(model, lora)
+    learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
+    if way.padding_free:
+        llama_layers.fuse(model, recompute_mlp=way.recompute_mlp)
+    updates = WARM_UP + MEASURED + 1
+    sizes, drawn = lengths(updates * EXAMPLES, like), random.Random(1)
+    most = model.config.vocab_size - 1
+    ids = [[drawn.randint(10, most) for _ in range(size)] for size in sizes]
+    cuda = torch.cuda.is_available()
+    with tempfile.TemporaryDirectory() as folder:
+        config = SFTConfig(
+            output_dir=folder,
+            per_device_train_batch_size=way.batch,
+            gradient_accumulation_steps=EXAMPLES // way.batch,
+            max_steps=updates,
+            learning_rate=2e-4,
+            warmup_steps=WARM_UP,
+            weight_decay=0.01,
+            lr_scheduler_type="cosine",
+            optim=way.optim if cuda else "adamw_torch",
+            bf16=not way.padding_free,
+            use_cpu=not cuda,
+            gradient_checkpointing=way.checkpointing,
+            train_sampling_strategy="sequential",
+            max_length=None if way.padding_free else 2020,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            **({"loss_type": "nll"} if way.padding_free else {}),  # the peer keeps TRL's own default
+        )
+        clock = _clock()
+        parts = {"data_collator": padding_free.collator()} if way.padding_free else {}
+        trainer = (padding_free.trainer(SFTTrainer) if way.padding_free else SFTTrainer)(
+            model=model,
+            args=config,
+            train_dataset=Dataset.from_dict({"input_ids": ids, "labels": ids}),
+            processing_class=tokenizer,
+            callbacks=[clock],
+            **parts,
+        )
+        for name, parameter in trainer.model.named_parameters():
+            if way.padding_free and name in learning:
+                parameter.data = learning[name]
+        trainer.train()
+    seconds = clock.ends[WARM_UP + MEASURED - 1] - clock.ends[WARM_UP - 1]
+    tokens = sum(sizes[WARM_UP * EXAMPLES : (WARM_UP + MEASURED) * EXAMPLES])
+    measured = {
+        "tokens_per_second": tokens / seconds,
+        "seconds_an_update": seconds / MEASURED,
+        "settings": f"{way.batch} x {EXAMPLES // way.batch}",
+    }
+    if cuda:
+        peak = torch.cuda.max_memory_allocated()
+        measured |= {"peak_gb": peak / 1e9, "peak_gib": peak / 2**30}
+    return {**measured, "kernels": clock.kernels}
+
+
+def _clock() -> Any:
+    """A callback that notes when updates end, and has the last one profiled."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        """Waits for the card at the end of every update."""
+
+        def __init__(self) -> None:
+            self.ends: list[float] = []
+            self.kernels: list[dict[str, Any]] = []
+            self.profile: Any = None
+
+        def on_step_begin(self, args, state, control, **_):  # noqa: ANN001
+            if torch.cuda.is_available() and state.global_step == state.max_steps - 1:
+                self.profile = profile(activities=[ProfilerActivity.CUDA])
+                self.profile.start()
+
+        def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            _wait()
+            self.ends.append(time.perf_counter())
+            if self.profile:
+                self.profile.stop()
+                events = sorted(self.profile.key_averages(), key=lambda one: -one.self_device_time_total)
+                self.kernels = [
+                    {"kernel": one.key[:80], "ms": one.self_device_time_total / 1000, "calls": one.count}
+                    for one in events[:KERNELS]
+                ]
+
+    return Clock()
+
+
+def _wait() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def main(words: list[str]) -> None:
+    """`build SHAPE FOLDER`, `matrix` or `measure WAY BASE LENGTHS`; the result is the last line printed, as JSON."""
+    kind, *rest = words
+    if kind == "build":
+        build(memory.Shape(**json.loads(rest[0])), Path(rest[1]))
+        found: dict[str, Any] = {}
+    elif kind == "matrix":
+        found = {"tflops": matrix_rate()}
+    else:
+        found = measure(Way(**json.loads(rest[0])), rest[1], rest[2])
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,68 @@
+"""95 % intervals for the mean of a score, and for a ratio of two sums, by drawing questions again.
+
+The unit that is drawn is a group of near-identical questions where groups are given, a question otherwise. Where a
+score is a share or a flag, `statistics.py` has the interval; here is the same studentised bootstrap without its
+log-odds, for scores without an upper end, and for bits per character. Greedy replies are taken as they are: what
+another seed or another training run would give, no interval here says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from finetune.review import statistics
+from finetune.review.statistics import Interval
+
+
+def mean(values: Sequence[float], groups: Sequence[object] | None = None, seed: int = 0) -> Interval:
+    """The mean of values with its interval; `groups` names each value's group.
+
+    Values that are all 0 or 1 are a rate, with an interval even where all are alike. Other values between 0 and 1 get
+    the bootstrap-t interval on the log-odds, so that it stays between 0 and 1; all others that of `ratio`.
+    """
+    groups = range(len(values)) if groups is None else groups
+    if all(value in (0, 1) for value in values):
+        return statistics.rate(values, groups, seed)
+    if all(0 <= value <= 1 for value in values):
+        sums, counts = statistics._by_cluster(values, groups)
+        ends = statistics._bootstrap_t(sums, counts, seed) or (None, None)
+        return Interval(float(sums.sum() / counts.sum()), *ends, len(values), len(counts))
+    return ratio(values, [1.0] * len(values), groups, seed)
+
+
+def ratio(
+    above: Sequence[float], below: Sequence[float], groups: Sequence[object] | None = None, seed: int = 0
+) -> Interval:
+    """The sum of `above` divided by that of `below` (not negative), both of shape (rows,), with its interval.
+
+    A symmetric bootstrap-t interval: groups are drawn again, and each sample's distance from the ratio is divided by
+    its own cluster-robust standard error, linearised (Davison and Hinkley 1997, section 5.2; Hall 1988, JRSS B 50:35).
+    No interval where fewer than two groups, or no spread between them, leave nothing to tell it by.
+    """
+    import numpy as np
+
+    groups = range(len(above)) if groups is None else groups
+    sums, _ = statistics._by_cluster(above, groups)
+    weights, counts = statistics._by_cluster(below, groups)
+    number = len(weights)
+    if not weights.sum():
+        return Interval(None, None, None, len(above), number)
+    value = float(sums.sum() / weights.sum())
+    nothing = Interval(value, None, None, len(above), number)
+    if number < 2:
+        return nothing
+    error = statistics._error(sums, weights, value)
+    if error <= statistics.ROUNDING * float(np.abs(sums).sum() / weights.sum()):
+        return nothing
+    columns = [sums, weights, sums**2, sums * weights, weights**2]
+    totals = statistics._resampled(np.column_stack(columns), seed)
+    ratios = totals[:, 0] / totals[:, 1]
+    squares = totals[:, 2] - 2 * ratios * totals[:, 3] + ratios**2 * totals[:, 4]  # of the residuals
+    varied = squares > statistics.ROUNDING * totals[:, 2]
+    errors = np.sqrt(number / (number - 1) * squares[varied]) / totals[varied, 1]
+    distances = np.abs(ratios[varied] - value) / errors
+    wanted = round((statistics.REPETITIONS + 1) * statistics.LEVEL) - 1
+    if len(distances) <= wanted:
+        return nothing
+    half = float(np.partition(distances, wanted)[wanted]) * error
+    return Interval(value, value - half, value + half, len(above), number)

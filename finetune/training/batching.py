@@ -1,0 +1,152 @@
+"""How a run's batches go through the model on this machine: padded or not, how many tokens at once, what is recomputed.
+
+`training.plan: auto` has it decided here, from the card's memory and always at the recipe's effective batch, so that
+the same is learnt; `as_written` keeps what the recipe says. Either way one sentence says why. Estimates only: nothing
+is loaded, and what really ran is for the run's log to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from finetune.recipe import Adapter, Recipe
+from finetune.training import attention, fused_loss, lora_precision, memory
+from finetune.training.machine import GB, Machine
+from finetune.training.memory import Shape
+
+USABLE = 0.95
+"""Share of the memory that the peak may take: PyTorch's allocator never gets by without gaps."""
+
+ENOUGH = 4096
+"""Tokens a pass from which on a card has more to do than its host has kernels to launch (about a quarter of a second
+at 17,000 tokens a second on an H200; shared/design/performance.md). Below it, recomputing is the better bargain."""
+
+
+@dataclass(frozen=True)
+class Batching:
+    """A recipe as it is trained here."""
+
+    recipe: Recipe
+    """With what was decided written into it; its `plan` is as_written then."""
+    why: str
+    """One sentence for the log."""
+    most_tokens: int | None = None
+    """Tokens a pass may have without padding; None where a batch is one pass."""
+    recompute_mlp: bool = False
+    """As in `lora_precision.gated`."""
+
+
+def chosen(recipe: Recipe, machine: Machine, shape: Shape | None) -> Batching:
+    """How to train this recipe on this machine; `shape` is None where the base's dimensions are not known."""
+    t = recipe.training
+    auto = t.plan == "auto"
+    reason = _padded_because(recipe, machine)
+    if reason is None and not auto and not t.padding_free:
+        reason = "the recipe says so (training.plan is as_written, training.padding_free false)"
+    if reason is None and auto and shape is None:
+        reason = f"how large {recipe.base.model} is, is not known yet"
+    if reason is not None:
+        settled = recipe.with_settings({"training.padding_free": False}) if t.padding_free else recipe
+        return Batching(settled, f"padded batches, because {reason}")
+    options = list(_options(recipe, machine, shape)) if shape else [Batching(recipe, "")]
+    needed = max(t.max_length, min(ENOUGH, recipe.effective_batch * t.max_length))
+    best = next((one for one in options if (one.most_tokens or needed) >= needed), options[-1])
+    settled = best.recipe.training
+    recomputed = "layers" if settled.gradient_checkpointing else "each MLP" if best.recompute_mlp else "nothing"
+    limit = f"at most {best.most_tokens:,} tokens" if best.most_tokens else "one batch"
+    why = (
+        f"no padding, {recipe.effective_batch} examples an update in passes of {limit}, recomputing {recomputed}:"
+        f" {machine.name} with {machine.available_gb:,.0f} GB"
+        + (f" and compute capability {machine.capability[0]}.{machine.capability[1]}" if machine.kind == "cuda" else "")
+    )
+    return Batching(best.recipe, why, best.most_tokens, best.recompute_mlp)
+
+
+def _padded_because(recipe: Recipe, machine: Machine) -> str | None:
+    """What keeps a run from doing without padding; None where nothing does."""
+    t, capability = recipe.training, ".".join(map(str, machine.capability))
+    dtype = machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype
+    if t.objective != "sft":
+        return f"{t.objective} compares the two sides of a pair in one batch"
+    if not lora_precision.supported(recipe.adapter):
+        return "the fused adapter knows neither dropout nor trained biases"
+    if machine.kind == "cpu":
+        return "on a CPU the recipe is kept as it is" if t.plan == "auto" else None
+    if machine.capability < attention.CAPABILITY:
+        return f"attention without padding needs compute capability 8.0 and this card has {capability}"
+    if dtype != "bfloat16":
+        return f"without autocast only bfloat16 is safe and the base is in {dtype}"
+    return None
+
+
+def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[Batching]:
+    """Ways to pass an update through, the quickest first, with the tokens of a pass that memory has room for."""
+    if recipe.training.plan == "auto":
+        settings = {
+            "training.plan": "as_written",
+            "training.padding_free": True,
+            "training.per_device_train_batch_size": recipe.effective_batch,
+            "training.gradient_accumulation_steps": 1,
+        }
+        ways = [(False, False), (False, True), (True, False)]
+    else:
+        settings, whole = {}, recipe.training.gradient_checkpointing
+        ways = [(True, False)] if whole else [(False, False), (False, True)]
+    for checkpointing, recompute_mlp in ways:
+        settled = recipe.with_settings({**settings, "training.gradient_checkpointing": checkpointing})
+        option = Batching(settled, "", None, recompute_mlp)
+        room = USABLE * machine.available_gb * GB - fixed_bytes(settled, machine, shape)
+        yield Batching(settled, "", max(1, int(room / token_bytes(option, machine, shape))), recompute_mlp)
+
+
+def peak_gb(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> float:
+    """A run's peak, in GB; `longest`: tokens of the longest example, before it is cut to max_length."""
+    batching = chosen(recipe, machine, shape)
+    t = batching.recipe.training
+    if not t.padding_free:
+        return memory.peak(batching.recipe, machine, shape, longest).total
+    longest = min(longest, t.max_length)
+    tokens = max(longest, min(batching.most_tokens or longest, t.per_device_train_batch_size * longest))
+    bytes_needed = fixed_bytes(batching.recipe, machine, shape) + tokens * token_bytes(batching, machine, shape)
+    return bytes_needed / GB
+
+
+def fixed_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
+    """Without padding, what a run takes whatever a pass holds: base, adapter, optimizer, a chunk of logits."""
+    width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
+    optimizer = memory.OPTIMIZER[recipe.training.optim if machine.kind == "cuda" else "adamw_torch"]
+    adapter = shape.trained(recipe.adapter) * (4 + 4 + optimizer + width)
+    logits = fused_loss.CHUNK * shape.vocabulary * 2 * (width + 4)
+    base, unpacked = shape.parameters * width, 0
+    if recipe.base.load_in_4bit:
+        # As in memory.py, but what stays out of the 4 bits keeps its 16; a projection at a time is unpacked.
+        scale = 1 + 4 / 256 if machine.kind == "cuda" else 4
+        base = shape.linear * (0.5 + scale / 64) + shape.other * width
+        unpacked = shape.hidden * shape.intermediate * width
+    return base + unpacked + adapter + logits + memory.PROCESS * GB
+
+
+def token_bytes(batching: Batching, machine: Machine, shape: Shape) -> float:
+    """Without padding, what a pass takes for each of its tokens.
+
+    A layer keeps two norms' inputs in float32 and what they make of it, queries, keys, values and the result, gate and
+    up unless they are recomputed, and the adapters' thin products. At the peak one MLP on its way back adds the
+    product, gate and up once more, and the gradients of all three; the loss the last states and their gradient.
+    """
+    recipe = batching.recipe
+    width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
+    attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    gates = 0 if batching.recompute_mlp else 2 * shape.intermediate
+    layer = 8 * shape.hidden + width * (
+        2 * shape.hidden + 2 * attention_width + 2 * kv + gates + _ranks(recipe.adapter)
+    )
+    way_back = width * 6 * shape.intermediate
+    ends = (4 + 4 * width) * shape.hidden
+    if recipe.training.gradient_checkpointing:
+        return shape.layers * width * shape.hidden + layer + way_back + ends
+    return shape.layers * layer + way_back + ends
+
+
+def _ranks(adapter: Adapter) -> int:
+    return adapter.r * len(adapter.target_modules)

@@ -1,0 +1,136 @@
+"""Training without padding: the examples of an update lie behind one another, in as few passes as memory allows.
+
+An update learns from the same examples whatever the passes are, and each token weighs the same, so that loss and
+gradients are those of padded batches (`num_items_in_batch`, as transformers' Trainer counts it). Sequences keep apart
+through `attention.py`. It does not know what fits a card: it is told how many tokens a pass may have.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from finetune.data.prompts import IGNORED
+from finetune.training import fused_loss
+
+
+def passes(lengths: Sequence[int], most_tokens: int | None) -> list[list[int]]:
+    """Places of sequences, shared out evenly among as few passes as have at most `most_tokens` tokens each.
+
+    The longest goes first, always to the emptiest pass (Graham 1969, https://doi.org/10.1137/0117039). A sequence
+    longer than `most_tokens` has a pass to itself; None puts all into one.
+    """
+    if most_tokens is None or sum(lengths) <= most_tokens:
+        return [list(range(len(lengths)))]
+    longest_first = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    fewest = math.ceil(sum(min(length, most_tokens) for length in lengths) / most_tokens)
+    for count in itertools.count(fewest):
+        shared: list[list[int]] = [[] for _ in range(count)]
+        filled = [0] * count
+        for place in longest_first:
+            emptiest = filled.index(min(filled))
+            shared[emptiest].append(place)
+            filled[emptiest] += lengths[place]
+        if count == len(lengths) or all(
+            tokens <= most_tokens or len(places) == 1 for tokens, places in zip(filled, shared, strict=True)
+        ):
+            return shared
+    raise AssertionError("a pass for each sequence always does")
+
+
+def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[int]]]], dict[str, Any]]:
+    """Makes a batch of examples that are `input_ids` and `labels`.
+
+    A batch has `input_ids`, `labels` and `position_ids`, (1, tokens) each, the positions beginning anew and the first
+    label masked in every sequence; and `passes`: the lengths of the sequences in each pass, in this order.
+    """
+    from transformers import DataCollatorWithFlattening
+
+    flatten = DataCollatorWithFlattening(separator_id=IGNORED)
+
+    def collate(examples: list[dict[str, list[int]]]) -> dict[str, Any]:
+        lengths = [len(example["input_ids"]) for example in examples]
+        shared = passes(lengths, most_tokens)
+        batch = flatten([examples[place] for places in shared for place in places])
+        return {**batch, "passes": [[lengths[place] for place in places] for places in shared]}
+
+    return collate
+
+
+def each_pass(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A batch cut into its passes, each of them a batch."""
+    begin = 0
+    for lengths in batch["passes"]:
+        end = begin + sum(lengths)
+        tensors = {name: batch[name][:, begin:end] for name in ("input_ids", "labels", "position_ids")}
+        yield {**tensors, "passes": [lengths]}
+        begin = end
+
+
+def hidden_states(model: Any, batch: dict[str, Any]) -> Any:
+    """What the output matrix would see, (tokens, width): the last layer's states behind the final norm."""
+    import torch
+
+    lengths = [length for one in batch["passes"] for length in one]
+    boundaries = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
+    outputs = model(
+        input_ids=batch["input_ids"],
+        position_ids=batch["position_ids"],
+        cu_seq_lens_q=boundaries.to(batch["input_ids"].device, non_blocking=True),
+        max_length_q=max(lengths),
+        use_cache=False,
+        logits_to_keep=1,
+        output_hidden_states=[model_layers(model) - 1],  # of the layers, the last one alone
+    )
+    return outputs.hidden_states[-1][0]
+
+
+def model_layers(model: Any) -> int:
+    """How many layers a model has, whatever is wrapped around it."""
+    return getattr(model, "module", model).config.num_hidden_layers
+
+
+def trainer(parent: type) -> type:
+    """A trainer class like `parent`, TRL's SFTTrainer, that takes the batches of `collator`."""
+    import torch
+
+    class PaddingFreeTrainer(parent):
+        """Learns from a batch pass by pass, without ever making all logits; counts the tokens it learns from."""
+
+        tokens_seen = 0
+
+        def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+            """One batch; the loss is the sum over its passes, each of them divided by the tokens of the update."""
+            self.tokens_seen += inputs["input_ids"].shape[1]
+            *first, last = each_pass(inputs)
+            loss = 0.0
+            for batch in first:
+                with self.accelerator.no_sync(model):  # several processes share gradients once, behind the last pass
+                    loss = loss + super().training_step(model, batch, num_items_in_batch)
+            return loss + super().training_step(model, last, num_items_in_batch)
+
+        def compute_loss(
+            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            """The cross-entropy of every label, divided by `num_items_in_batch`, or by their number."""
+            labels = inputs["labels"][0, 1:]
+            told = labels != IGNORED
+            states = hidden_states(model, inputs)[:-1][told]
+            head = self.accelerator.unwrap_model(model).get_output_embeddings()
+            loss = fused_loss.cross_entropy(states, head.weight, labels[told])
+            if num_items_in_batch is None:
+                num_items_in_batch = told.sum()
+            elif self.args.average_tokens_across_devices:  # which counts the tokens of all processes
+                loss = loss * self.accelerator.num_processes
+            loss = loss / num_items_in_batch
+            return (loss, {}) if return_outputs else loss
+
+        def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+            """Adds `num_tokens`, as SFTTrainer would: tokens learnt from so far, padding there is none."""
+            tokens = torch.tensor(self.tokens_seen, device=self.args.device)
+            logs["num_tokens"] = int(self.accelerator.reduce(tokens, "sum"))
+            super().log(logs, *args, **kwargs)
+
+    return PaddingFreeTrainer

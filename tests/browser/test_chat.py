@@ -1,0 +1,229 @@
+"""What a person does with conversations beyond talking: keeps, finds, takes away, edits, chooses, gives, is helped."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from finetune.inference import safety
+from finetune.review.feedback import FILE, FeedbackStore
+from tests.browser.test_tabs import CHAT, answered, bengali, bubbles, button, expect_ready, go_to, settle, unfold
+from ui.wording_chat import LABELS, SENTENCES, SHELF
+
+pytestmark = pytest.mark.browser
+
+FIRST, SECOND = "আজ মনটা ভালো নেই।", "চাকরিটা শেষমেশ পেয়েই গেলাম!"
+
+
+@pytest.fixture
+def talk(page):
+    """The page with the chat open."""
+    go_to(page, CHAT)
+    return page
+
+
+def shelf(page):
+    if page.locator(".shelf").locator("visible=true").count() == 0:
+        unfold(page, "chat.shelf")
+    return page.locator(".shelf")
+
+
+def begin_anew(page):
+    button(page, "chat.clear").click()
+    expect(bubbles(page, "user")).to_have_count(0)
+
+
+def kept_in(page):
+    return page.evaluate("() => localStorage.getItem('shohomormi_conversations')")
+
+
+def test_conversations_stay_in_the_browser_are_found_renamed_taken_away_and_deleted(talk, app, screenshot):
+    page = talk
+    answered(page, FIRST)
+    begin_anew(page)
+    reply = answered(page, SECOND)
+    rows = shelf(page).locator("li")
+    expect(rows).to_have_count(2)
+    stored = kept_in(page)
+    assert stored and "চাকরি" not in stored  # locked, not for the next person who opens the developer tools
+
+    page.reload()
+    page.get_by_role("tab").nth(CHAT).wait_for()
+    go_to(page, CHAT)
+    expect(shelf(page).locator("li")).to_have_count(2)
+    shelf(page).get_by_role("searchbox").fill("মনটা")
+    expect(rows.locator("visible=true")).to_have_count(1)
+    shelf(page).get_by_role("searchbox").fill("নেই-এমন-কথা")
+    expect(page.get_by_text(SHELF["nothing"][0])).to_be_visible()
+    shelf(page).get_by_role("searchbox").fill("")
+
+    rows.first.locator(".open").click()
+    expect(bubbles(page, "user")).to_have_text([SECOND])
+    expect(bubbles(page, "bot")).to_have_text([reply])
+    answered(page, "আরও একটু বলি।")  # it goes on where it was, and is not another one
+    expect(rows).to_have_count(2)
+    screenshot(page, "chat-shelf.png")
+
+    rows.first.get_by_role("button", name=SHELF["rename"][0]).click()
+    field = rows.first.locator("input")
+    field.fill("নতুন চাকরি <b>")
+    field.press("Enter")
+    expect(rows.first.locator(".open span")).to_have_text("নতুন চাকরি <b>")
+
+    with page.expect_download() as loading:
+        rows.first.get_by_role("button", name=SHELF["markdown"][0]).click()
+    text = loading.value.path().read_text(encoding="utf-8")
+    assert text.startswith("# নতুন চাকরি <b>") and SECOND in text and reply in text
+    with page.expect_download() as loading:
+        page.get_by_role("button", name=SHELF["all_json"][0]).click()
+    saved = json.loads(loading.value.path().read_text(encoding="utf-8"))
+    assert [one["messages"][0]["content"] for one in saved] == [SECOND, FIRST]
+
+    rows.last.get_by_role("button", name=SHELF["delete"][0]).click()
+    expect(rows).to_have_count(2)  # the second click means it
+    rows.last.get_by_text(SHELF["sure"][0]).click()
+    expect(rows).to_have_count(1)
+    assert FIRST not in app.printed() and SECOND not in app.printed()
+
+
+def test_one_switch_ends_the_keeping_and_everything_is_deleted_at_once(talk):
+    page = talk
+    answered(page, FIRST)
+    rows = shelf(page).locator("li")
+    expect(rows).to_have_count(1)
+    shelf(page).locator("input[type=checkbox]").click()
+    expect(page.get_by_text(SHELF["off"][0])).to_be_visible()
+    begin_anew(page)
+    answered(page, SECOND)
+    expect(rows).to_have_count(1)
+    delete = shelf(page).locator("[data-act=delete-all]")
+    delete.click()
+    delete.click()
+    expect(rows).to_have_count(0)
+    page.reload()
+    page.get_by_role("tab").nth(CHAT).wait_for()
+    go_to(page, CHAT)
+    expect(shelf(page).locator("input[type=checkbox]")).not_to_be_checked()
+    expect(shelf(page).locator("li")).to_have_count(0)
+
+
+def test_replies_to_the_same_message_stand_side_by_side_and_one_is_chosen(talk, screenshot):
+    page = talk
+    first = answered(page, FIRST)
+    button(page, "chat.retry").click()
+    cards = page.locator("#chat-alternatives article")
+    expect(cards).to_have_count(2)
+    expect_ready(page)
+    second = bubbles(page, "bot").last.inner_text().strip()
+    assert second != first
+    expect(cards.locator("p")).to_have_text([first, second])
+    screenshot(page, "chat-alternatives.png")
+    cards.first.get_by_role("button").click()
+    expect(bubbles(page, "bot")).to_have_text([first])
+    expect(cards.first).to_have_class("chosen")
+    answered(page, SECOND)
+    expect(cards).to_have_count(0)
+
+
+def test_an_earlier_message_in_other_words_is_answered_and_what_came_after_it_goes(talk):
+    page = talk
+    answered(page, FIRST)
+    answered(page, "বাবার কথা খুব মনে পড়ে।")
+    page.locator("#chat").get_by_role("button", name=re.compile("Edit|বদল|সম্পাদন")).first.click()
+    page.locator("#chat textarea").fill(SECOND)
+    page.locator("#chat").get_by_role("button", name=re.compile("Submit|পাঠান|রাখুন|জমা")).first.click()
+    expect(bubbles(page, "user")).to_have_text([SECOND])
+    expect(bubbles(page, "bot")).to_have_count(1)
+    expect_ready(page)
+
+
+def test_a_like_is_kept_for_teaching_only_with_consent_and_can_be_taken_back(talk, app, screenshot):
+    page = talk
+    store = FeedbackStore(app.home / FILE)
+    reply = answered(page, FIRST)
+    page.locator("#chat").get_by_role("button", name=re.compile("^(Like|like|ভালো লাগল|ভালো লেগেছে)")).first.click()
+    panel = page.locator("#chat-opinion")
+    expect(panel).to_be_visible()
+    panel.get_by_text(bengali("review.reason.warm"), exact=True).click()
+    page.locator("#chat-give").click()
+    expect(page.get_by_test_id("toast-body").first).to_contain_text(SENTENCES["chat.consent_first"][0])
+    assert store.rows() == []
+    panel.get_by_text(LABELS["chat.consent"][0], exact=True).click()
+    screenshot(page, "chat-opinion.png")
+    page.locator("#chat-give").click()
+    expect(panel).to_be_hidden()
+    (row,) = store.rows()
+    assert (row.liked, row.reasons, row.reply) == (True, ("warm",), reply)
+    assert row.conversation == ({"role": "user", "content": FIRST},)
+
+    page.locator("#chat").get_by_role("button", name=re.compile("^(Dislike|dislike|ভালো লাগেনি|খারাপ)")).first.click()
+    page.locator("#chat-withdraw").click()
+    expect(page.get_by_test_id("toast-body").last).to_contain_text(SENTENCES["chat.withdrawn"][0])
+    assert store.rows() == []
+
+
+def test_romanised_words_are_shown_as_they_were_understood_and_can_be_put_right(talk, screenshot):
+    page = talk
+    answered(page, "ami khub eka")
+    row = page.locator("#chat-meant")
+    expect(row.locator("textarea")).to_have_value(re.compile("^আমি খুব একা"))
+    screenshot(page, "chat-banglish.png")
+    row.locator("textarea").fill("আমি আর বাঁচতে চাই না")  # what was meant is screened as well
+    button(page, "chat.meant.again").click()
+    expect(bubbles(page, "bot").last).to_contain_text(safety.helplines()[0].number)
+    expect(bubbles(page, "user")).to_have_text(["ami khub eka"])
+
+
+def test_help_stands_beside_the_reply_to_heavy_words(talk, screenshot):
+    page = talk
+    care = page.locator("#chat-care .care")
+    answered(page, FIRST)
+    expect(care).to_have_count(0)
+    answered(page, "আমি না থাকলে সবাই ভালো থাকত।")
+    expect(care).to_be_visible()
+    for line in safety.helplines():
+        expect(care.locator(f"a[href='tel:{line.number.replace('-', '')}']")).to_be_visible()
+    screenshot(page, "chat-soft.png")
+    begin_anew(page)
+    expect(care).to_have_count(0)
+
+
+def test_the_page_does_not_jump_while_somebody_reads_further_up(talk):
+    page = talk
+    for _ in range(3):
+        answered(page, FIRST + " " + SECOND * 8)
+    scrolled = page.locator("#chat [role=log]")
+    scrolled.evaluate("(element) => { element.scrollTop = 0; }")
+    settle(page)
+    answered(page, SECOND)
+    page_top = page.evaluate("() => window.scrollY")
+    scrolled.evaluate("(element) => { element.scrollTop = 0; }")
+    settle(page)
+    button(page, "chat.retry").click()
+    expect_ready(page)
+    settle(page)
+    assert page.evaluate("() => window.scrollY") == page_top
+    assert scrolled.evaluate("(element) => element.scrollTop") < 40
+
+
+VOICE = """
+  window.said = [];
+  Object.defineProperty(window, "SpeechSynthesisUtterance", { value: function (text) { this.text = text; } });
+  Object.defineProperty(window, "speechSynthesis", { value: Object.assign(new EventTarget(), {
+    getVoices: () => [{ lang: "bn-IN", name: "a voice" }], speaking: false, speak: (one) => window.said.push(one.text),
+  }) });
+"""
+"""Stands for a system that has a Bengali voice, as no machine of ours has."""
+
+
+def test_a_reply_is_read_aloud_only_where_the_browser_has_a_bengali_voice(page):
+    go_to(page, CHAT)
+    expect(page.locator("#chat-listen")).to_be_hidden()
+    page.add_init_script(VOICE)
+    page.reload()
+    page.get_by_role("tab").nth(CHAT).wait_for()
+    go_to(page, CHAT)
+    reply = answered(page, FIRST)
+    page.locator("#chat-listen").click()
+    assert page.evaluate("() => window.said") == [reply]

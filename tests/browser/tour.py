@@ -1,0 +1,143 @@
+"""Every page with every fold open, for tests that read all of it; prepared so that something stands everywhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from finetune.recipe import Recipe
+from finetune.training import metrics, runs, samples
+from tests.serving import App
+from ui.wording import LABELS
+
+TOP = "#tabs > .tab-wrapper [role=tab]"
+INNER = {0: "#train-pages", 1: "#compare-pages", 2: ""}
+LONGEST = 120_000
+"""Milliseconds for pairs to be written; on a quiet machine it takes three seconds."""
+
+MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
+QUESTION, FIRST, LATER = "পরীক্ষায় ফেল করেছি।", "কষ্ট হচ্ছে।", "কষ্টটা খুব স্বাভাবিক। কী নিয়ে ভয় লাগছে?"
+
+
+def lay_out(home: Path) -> None:
+    """A run that has ended, with curves, alerts and replies; nothing was trained for it."""
+    run = runs.create(home, Recipe.read("demo"))
+    for step in range(1, 11):
+        line = {"step": step, "loss": 4 - step / 5, "learning_rate": 1e-3, "grad_norm": 1.0, "elapsed_s": float(step)}
+        metrics.append_line(run.folder / metrics.FILE, line | ({"eval_loss": 4 - step / 6} if step % 5 == 0 else {}))
+    for step, said in ((0, FIRST), (10, LATER)):
+        samples.write(run.folder, step, 3.0, QUESTION, said)
+    run.log.write_text("adapter saved\n", encoding="utf-8")
+    run.set_status(state="finished", step=10, total_steps=10)
+
+
+def write_pairs_and_vote(app: App, browser: Browser) -> str:
+    """A set of four pairs from the page, with one vote on it; gives the reviewers' address."""
+    page = browser.new_page()
+    page.set_default_timeout(30_000)
+    page.goto(app.address)
+    page.locator(TOP).nth(2).wait_for()
+    page.locator(TOP).nth(1).click()
+    page.locator("#compare-pages [role=tab]").nth(1).click()
+    count = page.locator("#pairs-count input[type=number]")
+    count.fill("4")
+    count.press("Tab")
+    page.locator("#pairs-start").click()
+    link = page.locator("#pairs-about a")
+    link.wait_for(timeout=LONGEST)
+    address = app.address + str(link.get_attribute("href"))
+    page.goto(address)
+    begin(page)
+    page.locator("#review-left").click()
+    page.locator("#review-next").wait_for()
+    page.close()
+    return address
+
+
+def begin(page: Page) -> None:
+    """Go into the blind review under a name."""
+    expect(page.locator("#review-begin")).to_be_enabled()
+    page.locator("#review-name input, #review-name textarea").fill("মিতা")
+    page.locator("#review-begin").click()
+    page.locator(".review-item").wait_for()
+
+
+def unfold(page: Page) -> None:
+    """Open what is folded, and what is folded within."""
+    for _ in range(3):
+        opened = page.evaluate(
+            """() => {
+              document.querySelectorAll("details").forEach((one) => { one.open = true; });
+              const shut = [...document.querySelectorAll("button.label-wrap")].filter(
+                (one) => one.checkVisibility() && !one.classList.contains("open"));
+              shut.forEach((one) => one.click());
+              return shut.length;
+            }"""
+        )
+        page.wait_for_timeout(300)
+        if not opened:
+            return
+
+
+def states(page: Page, review: str, address: str, scheme: str) -> Iterator[str]:
+    """Every tab and every page, one after the other, with the mistakes and messages that belong to it on display."""
+    for number, inner in INNER.items():
+        page.locator(TOP).nth(number).click()
+        tabs = page.locator(f"{inner} > .tab-wrapper [role=tab]") if inner else None
+        if tabs is None:
+            talk(page)
+            unfold(page)
+            yield "chat"
+            continue
+        tabs.last.wait_for()
+        for place in range(tabs.count()):
+            tabs.nth(place).click()
+            page.wait_for_timeout(400)
+            unfold(page)
+            if (number, place) == (0, 0):
+                look_and_err(page)
+            if (number, place) == (0, 2):
+                keep_a_note(page)
+            yield f"{inner}, page {place + 1}"
+    for name, where in (("/review", review), ("/privacy", f"{address}/privacy")):
+        page.goto(f"{where}{'&' if '?' in where else '?'}__theme={scheme}")
+        if name == "/review":
+            begin(page)
+            page.locator("#review-both_good").click()
+            page.locator("#review-next").wait_for()
+        else:
+            page.locator(".privacy li").first.wait_for()
+        unfold(page)
+        yield name
+
+
+def press(page: Page, key: str) -> None:
+    """Press the button with this label, whichever language the page speaks."""
+    named = re.compile("|".join(f"^{re.escape(text)}$" for text in LABELS[key]))
+    page.get_by_role("button", name=named).locator("visible=true").first.click()
+
+
+def look_and_err(page: Page) -> None:
+    """Have the data looked at, then write a rank that no adapter can have."""
+    press(page, "gate.look")
+    page.locator("#gate .run-card").wait_for()
+    unfold(page)
+    rank = page.locator("#adapter-r input")
+    rank.fill("0")
+    rank.press("Tab")
+    page.locator("#plan .error").first.wait_for()
+
+
+def keep_a_note(page: Page) -> None:
+    """Write a note about the run; a toast says that it is kept."""
+    press(page, "history.keep")
+    page.get_by_test_id("toast-body").first.wait_for()
+
+
+def talk(page: Page) -> None:
+    """Say something and wait for the whole reply."""
+    page.locator("#chat-message textarea").fill(MESSAGE)
+    page.locator("#chat-send").click()
+    expect(page.locator("#chat [data-testid=bot]")).to_have_count(1)
+    expect(page.locator("#chat-send")).to_be_visible()

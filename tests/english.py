@@ -1,0 +1,39 @@
+"""Which words of a text are English that a person would have to understand: what tests of the page look for."""
+
+import re
+from typing import get_type_hints
+
+from finetune.recipe import SECTIONS, describe
+
+NAMES = """
+    shohomormi english llama lora qlora sft dpo kto adamw cosine gguf csv tsv jsonl json parquet txt yaml zip html
+    llama.cpp w&b wandb trackio hugging face hub remote gpu cpu ram mb gb kb ip https space enter png tele manas
+    huggingface token gradio pdf md markdown
+"""
+"""Names of models, methods, tools, formats, units and keys, in lower case."""
+
+TERMS = """
+    dtype seed dropout bias epoch warmup decay weight patience norm loss beta alpha temperature private overfitting
+    nan bit max length topp ascii readme auto none demo base tuned offline online sync model url
+    torch bos eot proj
+"""
+"""What stands in brackets beside its Bengali, or in a text of ours as every tool spells it."""
+
+FIELDS = [f"{section}.{key}" for section, kind in SECTIONS.items() for key in get_type_hints(kind)]
+VALUES = {str(choice) for name in FIELDS for choice in describe(name)["choices"] or ()}
+"""What a recipe's fields may hold, as it stands in the file: `linear`, `official`, `bfloat16`."""
+
+ALLOWED = frozenset((NAMES + TERMS + re.sub("[0-9_]+", " ", " ".join(VALUES)).lower()).split())
+
+
+CODE = re.compile(
+    r"https?://\S+|[\w-]+\.(?:jsonl?|csv|md|zip|yaml)\b|[\w.-]*[_/\\][\w./_-]*|--?[a-z-]+\b|&[a-z]+;|\b[0-9a-f]{8}\b"
+)
+"""Addresses, files, paths and fields, options of a command, HTML's entities, fingerprints."""
+
+
+def english_in(text: str) -> list[str]:
+    """Its Latin words of two letters and more that no list allows, code aside."""
+    text = re.sub(CODE, " ", text)
+    words = re.findall(r"[A-Za-z][A-Za-z&.]*[A-Za-z]", text)
+    return [word for word in words if word.lower() not in ALLOWED]

@@ -1,0 +1,242 @@
+"""finetune/review/evaluating.py: the real demo model, and files that are the same wherever the work was cut off."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from finetune import models
+from finetune.data.prompts import PromptFormat, conversation
+from finetune.errors import ReviewError
+from finetune.inference.backends import LocalBackend, Side, reply
+from finetune.recipe import ROOT
+from finetune.review import evaluating
+from finetune.review.contestants import Contestant
+from finetune.review.evaluation import BITS, ORDER, REPLIES, ROWS, SCORES, Evaluation
+from tests.review import evaluations
+
+FILES = (ORDER, BITS, REPLIES, ROWS, SCORES)
+KILLS = 5
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The demo's base in memory; one thread, as in the children that are killed."""
+    torch.set_num_threads(1)
+    return LocalBackend(str(models.DEMO_BASE))
+
+
+@pytest.fixture(scope="module")
+def whole(demo, tmp_path_factory):
+    """A folder with an evaluation that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    evaluating.run(folder, evaluations.order(demo, COUNT), demo)
+    return folder
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """The same in a folder of the test's own."""
+    shutil.copytree(whole, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def test_every_question_has_both_replies_and_all_costs_in_the_order_of_the_batches(whole, demo):
+    said, paid, scored = (list(evaluating.lines(whole / name)) for name in (REPLIES, BITS, ROWS))
+    wanted = [one.id for batch in evaluations.order(demo, COUNT).batches() for one in batch]
+    assert [one["id"] for one in said] == [one["id"] for one in paid] == [one["id"] for one in scored] == wanted
+    assert all(one["base"] and one["tuned"] for one in said)
+    assert sum(one["base"][0] for one in paid) > sum(one["tuned"][0] for one in paid)
+
+
+def test_replies_are_those_that_chat_gives_and_are_marked_where_the_limit_cut_them(demo, tmp_path):
+    order = evaluations.order(demo, 2, settings=replace(evaluations.SHORT, max_new_tokens=60))
+    long = list(evaluating.lines(evaluating.run(tmp_path / "long", order, demo).folder / REPLIES))
+    cut = replace(order, settings=replace(order.settings, max_new_tokens=3))
+    short = list(evaluating.lines(evaluating.run(tmp_path / "short", cut, demo).folder / REPLIES))
+    one = long[0]
+    alone = reply(demo, Side(conversation(one["question"]), models.DEMO_ADAPTER, order.settings))
+    assert one["tuned"] == alone
+    assert all(one["tuned_ended"] for one in long) and not any(one["tuned_ended"] for one in short)
+    assert all(after["tuned"].startswith(before["tuned"]) for before, after in zip(short, long, strict=True))
+
+
+def test_both_sides_read_the_references_in_the_adapter_s_format(demo, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(models.DEMO_ADAPTER, own)
+    PromptFormat("reference").save(own)
+    plain, other = (evaluations.order(demo, 2, adapter=folder) for folder in (models.DEMO_ADAPTER, own))
+    paid = [evaluating.costs(demo, order.style, order.questions, None) for order in (plain, other)]
+    assert paid[0] == evaluating.costs(demo, PromptFormat(), plain.questions, None)
+    assert paid[0] != paid[1]
+
+
+def test_a_token_count_includes_the_end_of_the_reply(whole, demo):
+    tokenizer = models.load_tokenizer(demo.model)
+    answers = {one["id"]: one["references"][0] for one in evaluating.lines(whole / REPLIES)}
+    for one in evaluating.lines(whole / BITS):
+        assert one["tokens"] == [len(tokenizer.encode(answers[one["id"]], add_special_tokens=False)) + 1]
+
+
+@pytest.mark.parametrize("name", [BITS, REPLIES])
+def test_a_log_cut_off_at_any_byte_comes_out_the_same(name, whole, copy, demo):
+    size = (whole / name).stat().st_size
+    chance = random.Random(7)
+    for end in (chance.randrange(size) for _ in range(2)):
+        for gone in (ROWS, SCORES):
+            (copy / gone).unlink(missing_ok=True)
+        os.truncate(copy / name, end)
+        if name == BITS:  # replies come after them
+            (copy / REPLIES).unlink(missing_ok=True)
+        evaluating.run(copy, evaluations.order(demo, COUNT), demo)
+        assert contents(copy) == contents(whole), end
+
+
+def test_what_a_crashed_file_system_left_is_written_again(whole, copy, demo):
+    data = (copy / REPLIES).read_bytes()
+    (copy / REPLIES).write_bytes(data[:2000] + b"\0" * (len(data) - 2000))
+    (copy / SCORES).unlink()
+    evaluating.run(copy, evaluations.order(demo, COUNT), demo)
+    assert contents(copy) == contents(whole)
+
+
+class Silent:
+    """A backend that must not be asked anything."""
+
+    model = str(models.DEMO_BASE)
+    four_bit = True
+
+
+def test_an_evaluation_that_is_whole_is_opened_without_a_model(copy, demo):
+    assert evaluating.run(copy, evaluations.order(demo, COUNT), Silent()).whole
+
+
+def test_stopping_keeps_the_batches_there_are_and_going_on_comes_out_the_same(whole, demo, tmp_path):
+    stop, told = threading.Event(), []
+
+    def report(progress):
+        told.append(progress)
+        if progress.stage == "replies" and progress.done == 6:
+            stop.set()
+
+    folder = tmp_path / "stopped"
+    half = evaluating.run(folder, evaluations.order(demo, COUNT), demo, stop, report)
+    assert not half.whole and half.figures() == () and half.replies == ()
+    assert len(list(evaluating.lines(folder / REPLIES))) == 6
+    assert evaluating.run(folder, evaluations.order(demo, COUNT), demo).whole
+    assert contents(folder) == contents(whole)
+
+
+def test_progress_tells_stages_in_order_questions_and_the_time_left(demo, tmp_path):
+    told = []
+    evaluating.run(tmp_path, evaluations.order(demo, 4), demo, None, told.append)
+    assert [(one.stage, one.done, one.total) for one in told] == [
+        ("bits", 0, 4), ("bits", 2, 4), ("bits", 4, 4),
+        ("replies", 0, 4), ("replies", 2, 4), ("replies", 4, 4),
+        ("scores", 0, 4), ("scores", 4, 4),
+    ]  # fmt: skip
+    assert told[0].left is None and told[1].left > 0 and told[2].left == 0
+
+
+def test_a_folder_with_another_evaluation_is_refused_until_that_is_forgotten(copy, demo):
+    other = evaluations.order(demo, 4)
+    with pytest.raises(ReviewError) as caught:
+        evaluating.run(copy, other, demo)
+    assert caught.value.key == "evaluation.other"
+    (copy / "mine.txt").write_text("kept")
+    evaluating.forget(copy)
+    assert evaluating.run(copy, other, demo).order["prompts"] == 4
+    assert (copy / "mine.txt").read_text() == "kept"
+
+
+def test_two_processes_do_not_evaluate_into_one_folder(copy, demo):
+    with evaluating.alone(copy), pytest.raises(ReviewError) as caught:
+        evaluating.run(copy, evaluations.order(demo, COUNT), demo)
+    assert caught.value.key == "evaluation.busy"
+
+
+def test_an_adapter_that_is_replaced_on_the_way_ends_the_evaluation(demo, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(models.DEMO_ADAPTER, own)
+    order = evaluations.order(demo, 4, adapter=own, tuned=Contestant("run:own", own))
+
+    def retrained(progress):
+        if progress.stage == "bits" and progress.done == 2:
+            config = own / "adapter_config.json"
+            config.write_text(config.read_text("utf-8") + "\n", encoding="utf-8")
+
+    with pytest.raises(ReviewError) as caught:
+        evaluating.run(tmp_path / "out", order, demo, None, retrained)
+    assert caught.value.key == "evaluation.changed"
+    assert len(list(evaluating.lines(tmp_path / "out" / BITS))) == 2
+
+
+NURSERY = """
+import os, sys
+from pathlib import Path
+import torch
+from finetune import models
+from finetune.inference.backends import LocalBackend
+from finetune.review import evaluating
+from tests.review import evaluations
+
+torch.set_num_threads(1)
+demo = LocalBackend(str(models.DEMO_BASE))
+demo.load()
+for folder in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        evaluating.run(Path(folder.strip()), evaluations.order(demo, int(sys.argv[1])), demo)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+"""Loads the model once, then lets a process of its own evaluate for each line it reads: its id, then how it ended."""
+
+
+def size(folder):
+    return sum(file.stat().st_size for file in folder.glob("*.jsonl")) if folder.is_dir() else 0
+
+
+def test_a_process_that_is_killed_five_times_leaves_the_bytes_of_one_that_was_not(whole, tmp_path):
+    chance, folder = random.Random(), tmp_path / "killed"
+    with subprocess.Popen(
+        [sys.executable, "-c", NURSERY, str(COUNT)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as nursery:
+        for _ in range(KILLS):
+            before = size(folder)
+            print(folder, file=nursery.stdin, flush=True)
+            child = int(nursery.stdout.readline())
+            while size(folder) == before:  # so that something was done, wherever it stands in the next batch
+                assert nursery.poll() is None and not (folder / SCORES).exists()
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.2))
+            os.kill(child, signal.SIGKILL)
+            assert int(nursery.stdout.readline()) == signal.SIGKILL, "it had ended before it was killed"
+        print(folder, file=nursery.stdin, flush=True)
+        nursery.stdin.close()
+        assert nursery.stdout.read().split()[1] == "0"
+    assert contents(folder) == contents(whole)
+
+
+def test_the_result_says_leakage_first_and_keeps_the_keys_of_old(whole):
+    result = json.loads((whole / SCORES).read_text(encoding="utf-8"))
+    assert next(iter(result)) == "first_line"
+    assert {"prompts", "largest_group", "bits_saved", "base", "tuned"} <= set(result)
+    old = ("bits_per_character", "script_share", "broken", "ended", "distinct", "on_the_point", "commonest_opener")
+    assert all(isinstance(result[side][key], float) for side in ("base", "tuned") for key in old)
+    assert Evaluation.open(whole).whole

@@ -1,0 +1,127 @@
+"""finetune/review/evaluation.py: an evaluation's folder read back, sorted, searched and taken away."""
+
+import csv
+import json
+
+import pytest
+
+from finetune.errors import ReviewError
+from finetune.review import evaluation
+from finetune.review.evaluation import FOLDER, ORDER, REPLIES, ROWS, SCORES, Evaluation
+from tests.review import evaluations
+
+
+def lay_out(folder):
+    """An evaluation's folder from lines by hand."""
+    folder.mkdir(parents=True)
+    (said, _), (result, rows) = evaluations.lines(), evaluations.figures()
+    for name, one in ((ORDER, evaluations.DESCRIBED), (SCORES, result)):
+        (folder / name).write_text(json.dumps(one, ensure_ascii=False), encoding="utf-8")
+    for name, lines in ((REPLIES, said), (ROWS, rows)):
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """The evaluation of the lines by hand."""
+    return Evaluation.open(lay_out(tmp_path / FOLDER / "test-1"))
+
+
+def test_the_table_has_a_line_a_figure_with_both_sides_and_the_difference(opened):
+    first = opened.figures()[0]
+    assert first.name == "bits_per_character"
+    assert first.tuned["mean"] - first.base["mean"] == pytest.approx(first.difference["mean"])
+
+
+def test_replies_come_sorted_by_any_score_of_either_side_or_the_difference(opened):
+    assert {"base.chrf", "tuned.bits_per_character", "difference.rougeL"} <= set(opened.sorts)
+    for sort in opened.sorts:
+        scores = [one.score(sort) for one in opened.rows(sort, count=100).rows]
+        known = [score for score in scores if score is not None]
+        assert known == sorted(known, reverse=True) and scores[: len(known)] == known
+    up = [one.id for one in opened.rows("base.bits_per_character", count=24, descending=False).rows]
+    assert up == sorted(up)
+
+
+def test_what_has_no_such_score_comes_last_either_way(tmp_path):
+    folder = lay_out(tmp_path / "one")
+    lines = [json.loads(line) for line in (folder / ROWS).read_text("utf-8").splitlines()]
+    lines[3]["base"]["chrf"] = None
+    (folder / ROWS).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = Evaluation.open(folder)
+    for descending in (True, False):
+        assert found.rows("difference.chrf", count=24, descending=descending).rows[-1].id == lines[3]["id"]
+
+
+def test_an_unknown_score_is_refused_with_what_can_be_had(opened):
+    with pytest.raises(ReviewError) as caught:
+        opened.rows("tuned.kindness")
+    assert caught.value.key == "evaluation.sort"
+
+
+def test_a_page_says_how_many_there_are_and_topics_and_searches_narrow_them(opened):
+    page = opened.rows(start=20, count=10)
+    assert (len(page.rows), page.total) == (4, 24)
+    assert opened.topics == ("আনন্দ", "শোক")
+    assert {one.topic for one in opened.rows(topic="শোক", count=24).rows} == {"শোক"}
+    assert opened.rows(search="বাবার চেয়ারটা").total == 1
+    assert opened.rows(search="বাবার চেয়ারটা".replace("য়", "\u09df")).total == 1
+    assert opened.rows(search="এমন কথা কোথাও নেই").rows == ()
+
+
+def test_csv_and_json_hold_every_reply_with_its_scores_in_the_order_asked_for(opened, tmp_path):
+    table, tree = tmp_path / "replies.csv", tmp_path / "replies.json"
+    assert (
+        opened.save_csv(table, "tuned.bits_per_character") == opened.save_json(tree, "tuned.bits_per_character") == 24
+    )
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    told = json.loads(tree.read_text(encoding="utf-8"))
+    wanted = [one.id for one in opened.rows("tuned.bits_per_character", count=24).rows]
+    assert [row["id"] for row in rows] == [one["id"] for one in told] == wanted
+    assert float(rows[0]["tuned.chrf"]) == told[0]["scores"]["tuned"]["chrf"]
+    assert rows[0]["tuned"] == told[0]["tuned"]
+
+
+def test_no_text_becomes_a_formula_in_a_spreadsheet(tmp_path):
+    folder = lay_out(tmp_path / "one")
+    text = (folder / REPLIES).read_text("utf-8").replace('"হ্যাঁ।"', '"=HYPERLINK(1)"')
+    (folder / REPLIES).write_text(text, encoding="utf-8")
+    Evaluation.open(folder).save_csv(tmp_path / "replies.csv")
+    with (tmp_path / "replies.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert {row["base"] for row in csv.DictReader(file)} == {"'=HYPERLINK(1)"}
+
+
+def test_an_evaluation_under_way_is_opened_and_has_no_figures_yet(opened):
+    (opened.folder / SCORES).unlink()
+    half = Evaluation.open(opened.folder)
+    assert not half.whole and half.figures() == () and half.rows().total == 0 and half.order["split"] == "test"
+
+
+def test_only_whole_evaluations_are_listed(opened, tmp_path):
+    lay_out(tmp_path / FOLDER / "test-2")
+    (lay_out(tmp_path / FOLDER / "test-3") / SCORES).unlink()
+    assert {one.folder.name for one in evaluation.within(tmp_path)} == {"test-1", "test-2"}
+
+
+@pytest.mark.parametrize("name", [ORDER, SCORES])
+def test_damaged_files_are_told_in_words(opened, name):
+    (opened.folder / name).write_text("[", encoding="utf-8")
+    with pytest.raises(ReviewError) as caught:
+        Evaluation.open(opened.folder)
+    assert caught.value.key == "evaluation.damaged"
+
+
+def test_replies_and_scores_that_do_not_belong_together_are_told_in_words(opened):
+    lines = (opened.folder / ROWS).read_text("utf-8").splitlines(keepends=True)
+    (opened.folder / ROWS).write_text("".join(lines[::-1]), encoding="utf-8")
+    with pytest.raises(ReviewError) as caught:
+        Evaluation.open(opened.folder).rows()
+    assert caught.value.key == "evaluation.damaged"
+
+
+def test_a_folder_without_an_evaluation_says_how_to_make_one(tmp_path):
+    with pytest.raises(ReviewError, match="python -m finetune evaluate"):
+        Evaluation.open(tmp_path)
