@@ -180,10 +180,9 @@ class Watcher:
             patient = min(end, time.monotonic() + PATIENCE_SECONDS)
             while held and not (shown := on_page(page)).covers(held) and time.monotonic() < patient:
                 page.wait_for_timeout(100)
-            if held and shown.covers(held):
-                self.sights += 1
-            elif held and time.monotonic() < end and self.app.child is process and self.app.alive:
-                self._complain(shown, held, on_disk(newest))
+            given_up = time.monotonic() < end and self.app.child is process and self.app.alive
+            if held and (shown.covers(held) or given_up):
+                self.judge(shown, held, on_disk(newest))
             while time.monotonic() < end and self.app.child is process and self.app.alive and not self.over.is_set():
                 page.wait_for_timeout(100)
         except Error:
@@ -191,8 +190,10 @@ class Watcher:
                 raise
             self.over.wait(0.3)  # no app answers, so the page is loaded again, as a person would
 
-    def _complain(self, shown: Sight, held: Sight, now: Sight) -> None:
-        """Take note of a page that has not caught up, unless there was nothing to catch up with."""
+    def judge(self, shown: Sight, held: Sight, now: Sight) -> None:
+        """Take note of whether a page has caught up with what the disk held before it was loaded."""
         newer = shown.run not in ("", held.run)  # another run was begun since
-        if not newer and now.losses >= held.losses:  # else it was resumed, and has gone back to its checkpoint
+        if shown.covers(held):
+            self.sights += 1
+        elif not newer and now.losses >= held.losses:  # else it was resumed, and has gone back to its checkpoint
             self.behind.append(f"page: {shown}; folder before: {held}; after: {now}")

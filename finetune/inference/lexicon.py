@@ -9,30 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from finetune.inference.sound import PAUSE, joined, sound
+from finetune.inference.pieces import Pieces
+from finetune.inference.sound import PAUSE, sound
 
 BETWEEN = 24
 """Letters and blanks that `…` lets stand between two words: three words or four. Counted in letters, not in words,
 so that a word which is typed in pieces counts no more than a whole one."""
-
-SHORTEST_HEAD = 3
-"""Letters of a word that is found at the beginning of a longer run (moretechai). Many words begin with two."""
-
-UNKNOWN = 3
-"""What a word that is not in the lexicon counts when words are pieced together, one that is in it counting 1."""
-
-SWALLOWED = 2
-"""What a piece adds that is not heard in the word: less than UNKNOWN, so that kil l is kill; more than a word, so that
-want to is not want."""
-
-ONE_LETTER = "irtuad"
-"""Sounds of one letter that are words: I, আর (r), to, you, a, do. Any other is a piece of a word."""
 
 _TAKEN_OUT = " ·"
 
@@ -65,15 +52,8 @@ class Lexicon:
         return said
 
     def readings(self, text: str) -> list[str]:
-        """The different sound forms a text may have been meant as, words that were run together (চাইনা) taken apart.
-
-        As it stands; and with the words of this lexicon pieced together from what was typed in pieces (ম র তে,
-        sui-cide), once eagerly (নিজে কে), once only where a piece is no word by itself (কর ব, not ছাড়া আর).
-        """
-        words = sound(text).split()
-        as_is = [part for word in words for part in self._parts(word) or [word]]
-        found = [as_is, self._mended(words, eager=True), self._mended(words, eager=False)]
-        return list(dict.fromkeys(f" {' '.join(one)} " for one in found))
+        """The different sound forms a text may have been meant as, as it stands first (`Pieces.readings`)."""
+        return [f" {' '.join(words)} " for words in self._pieces.readings(sound(text).split())]
 
     def _possible(self, kind: str, said: str) -> Iterator[re.Pattern]:
         """The phrases of a kind whose first word is there; all others cannot match."""
@@ -122,87 +102,22 @@ class Lexicon:
         return named
 
     @cached_property
-    def _tails(self) -> tuple[str, ...]:
-        return tuple(sorted(self._named["tails"], key=len, reverse=True))
-
-    @cached_property
     def _raw(self) -> dict[str, Any]:
         return yaml.safe_load(self.file.read_text(encoding="utf-8"))
 
     @cached_property
-    def _vocabulary(self) -> frozenset[str]:
-        """Every word of a phrase, and the beginning of those that may go on."""
-        return frozenset(
+    def _pieces(self) -> Pieces:
+        """Knows every word of a phrase, and the beginning of those that may go on."""
+        vocabulary = {
             part
             for listed in self._phrases.values()
             for words in listed
             for word in words
             for spelling in word
             for part in spelling.strip("!*").split()
-            if part.isalnum() and (len(part) > 1 or part in ONE_LETTER)
-        )
-
-    @cached_property
-    def _longest(self) -> int:
-        return max(map(len, self._vocabulary))
-
-    def _mended(self, words: list[str], eager: bool) -> list[str]:
-        """The reading with the fewest words, where one that is not in the lexicon counts UNKNOWN."""
-        count = [0] * (len(words) + 1)
-        """The least that the words from each place on can count; filled in from the end."""
-        chosen: list[tuple[int, list[str]]] = [(0, [])] * len(words)
-        for place in reversed(range(len(words))):
-            ways = [
-                (self._count(parts, [w for w in words[place:end] if w != PAUSE], eager) + count[end], end, parts)
-                for parts, end in self._known(words, place)
-            ]
-            as_is = 0 if words[place] == PAUSE else UNKNOWN
-            ways.append((as_is + count[place + 1], place + 1, [words[place]]))
-            # Of two readings that count the same, eagerly the one with the longer word.
-            best = min(ways, key=lambda way: (way[0], -way[1] if eager else way[1]))
-            count[place], *chosen[place] = best
-        mended, place = [], 0
-        while place < len(words):
-            place, parts = chosen[place]
-            mended += parts
-        return mended
-
-    def _count(self, parts: list[str], pieces: list[str], eager: bool) -> int:
-        """What the words that were made of these pieces count: without eagerness more where they were words already."""
-        were_words = all(len(piece) > 1 and piece in self._vocabulary for piece in pieces) and not eager
-        return (len(pieces) if were_words else len(parts)) + SWALLOWED * _swallowed(pieces)
-
-    def _known(self, words: list[str], place: int) -> Iterator[tuple[list[str], int]]:
-        """What of this lexicon the words from `place` to each end make together, as its words and that end."""
-        wholes, end = {words[place]} - {PAUSE}, place + 1
-        while wholes:
-            for whole in sorted(wholes):
-                if parts := self._parts(whole):
-                    yield parts, end
-            while end < len(words) and words[end] == PAUSE:
-                end += 1
-            if end == len(words):
-                return
-            wholes = {one for whole in wholes for one in joined(whole, words[end]) if len(one) <= self._longest}
-            end += 1
-
-    def _parts(self, run: str) -> list[str]:
-        """A run of letters as a word of the lexicon and the `tails` that were written on to it (করবনা, moretechai);
-        nothing where it is no such run."""
-        if run in self._vocabulary:
-            return [run]
-        if not run.endswith(self._tails):
-            return []
-        for tail in self._tails:
-            head = run.removesuffix(tail)
-            if head != run and len(head) >= SHORTEST_HEAD and (parts := self._parts(head)):
-                return [*parts, tail]
-        return []
-
-
-def _swallowed(pieces: list[str]) -> int:
-    """How many of these pieces are one letter that is not heard beside the next or the last one: want t, n cai."""
-    return sum(1 in (len(a), len(b)) and (a[-1] == b[0] or a[-1] + b[0] == "nc") for a, b in pairwise(pieces))
+            if part.isalnum()
+        }
+        return Pieces(vocabulary, self._named["tails"])
 
 
 def _orders(phrase: str) -> list[str]:

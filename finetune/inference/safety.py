@@ -3,8 +3,10 @@
 Every message, with the last few before it, is screened before chat and compare call a model. `Screen`
 is what any screen must do, so that a classifier can stand beside the one that ships: `LexiconScreen`
 finds *direct* phrases in Bengali, Banglish and English (`assets/safety/phrases.yaml`), however they are
-typed. A lexicon misses oblique words, new ways of saying a thing, and irony: it is a floor, not an
-understanding. That is why the page always shows where help can be found. Nothing here writes to a log.
+typed. A lexicon misses oblique words, new ways of saying a thing, and irony: of lines that nobody had looked
+at while mending it, it knows about three of four direct ones and three of five oblique ones
+(`python -m finetune screen --red-team`, the list `held_out`). It is a floor, not an understanding. That is why
+the page always shows where help can be found. Nothing here writes to a log.
 """
 
 from __future__ import annotations

@@ -370,3 +370,19 @@ def test_a_scripted_backend_obeys_stop():
     assert next(stream) == ["আমি "]
     stop.set()
     assert list(stream) == []
+
+
+def test_a_long_conversation_is_cut_by_whole_turns_to_what_the_base_can_take(backend):
+    turns = [message for n in range(400) for message in conversation(f"{n}: {SAID[0]['content']}", "শুনছি, বলুন।")]
+    long = [*turns, *SAID]
+    side, left_out = backend.fit(Side(long, None, SHORT))
+    assert left_out > 0 and side.messages == long[2 * left_out :]
+    window = min(4096, backend._decoder.longest)
+    size = len(backends.encode_prompt(backend._tokenizer, side.messages, PromptFormat()))
+    more = len(backends.encode_prompt(backend._tokenizer, long[2 * (left_out - 1) :], PromptFormat()))
+    assert size <= window - SHORT.max_new_tokens < more
+    assert len(reply(backend, side)) > 0
+
+
+def test_a_short_conversation_is_given_whole(backend):
+    assert backend.fit(Side(SAID, None, SHORT)) == (Side(cleaned(SAID), None, SHORT), 0)

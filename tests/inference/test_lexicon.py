@@ -77,26 +77,11 @@ def test_a_stop_hides_no_phrase_but_nothing_is_taken_out_across_it(tmp_path):
     assert "·" in lexicon(tmp_path, "চাই , না").without("found", sound("চাই, না"))
 
 
-def test_what_was_typed_in_pieces_is_put_together(tmp_path):
-    found = lexicon(tmp_path, "মরতে চাই")
-    for typed in ("ম র তে চা ই", "মর-তে চাই", "mor.te cha.i", "m_o_r_t_e chai", "mo rte c hai"):
-        assert any(found.says("found", reading) for reading in found.readings(typed)), typed
-
-
-def test_what_was_run_together_is_taken_apart(tmp_path):
+def test_a_phrase_is_found_in_one_of_the_readings_however_its_words_were_cut(tmp_path):
     found = lexicon(tmp_path, "মরে যেতে চাই না")
-    for typed in ("মরেযেতেচাইনা", "more jetechaina", "মরে যেতে চাইনা"):
+    for typed in ("মরে যেতে চাই না", "ম রে যে-তে চাইনা", "moreje te chaina", "মরেযেতেচাইনা"):
         assert any(found.says("found", reading) for reading in found.readings(typed)), typed
-
-
-def test_words_that_are_good_by_themselves_stay_apart_in_one_of_the_readings(tmp_path):
-    found = lexicon(tmp_path, "দেবার", "দেব", "আর")
-    assert " deb ar " in found.readings("দেব আর")
-
-
-def test_a_text_has_the_same_readings_every_time(tmp_path):
-    found = lexicon(tmp_path, "মরতে চাই", "আত্মহত্যা", "চাইনা")
-    assert len({tuple(found.readings("আত হত্যা c hai na")) for _ in range(5)}) == 1
+    assert found.readings("মরে")[0] == sound("মরে")
 
 
 @pytest.mark.parametrize("screen", [safety.shipped, reply_screen.shipped], ids=["messages", "replies"])

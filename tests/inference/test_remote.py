@@ -401,3 +401,10 @@ def test_the_environment_names_the_engine_and_the_model(server, monkeypatch):
     assert reply(backend, Side(SAID, None)) == "আমি শুনছি।"
     assert server.headers[0]["Authorization"] == "Bearer s3cret"
     assert "s3cret" not in repr(backend) + repr(vars(backend)) + repr(vars(backend._server))
+
+
+def test_a_long_conversation_is_cut_before_it_is_sent():
+    long = [message for n in range(600) for message in conversation(f"{n} নম্বর কথা", "শুনছি।")] + SAID
+    side, left_out = RemoteBackend("http://localhost:1", "m").fit(Side(long, None, SHORT))
+    assert left_out > 0 and side.messages == long[2 * left_out :]
+    assert sum(len(message["content"]) for message in side.messages) <= 4096 - SHORT.max_new_tokens

@@ -264,18 +264,15 @@ def test_nothing_in_the_real_comments_is_strong(real_data):
     assert strong(lines) == []
 
 
-def test_the_demo_corpus_has_no_strong_question(demo_questions):
-    assert len(demo_questions) > 1000
-    assert strong(demo_questions) == []
-
-
-@pytest.fixture
-def demo_questions() -> list[str]:
-    """The questions of the corpus that ships with the project: what the chat's examples are like."""
+def test_the_demo_corpus_has_no_strong_question_and_hardly_a_soft_one():
+    # What the chat's examples are like: loneliness, exams, grief. Those that are soft were read: burdens, self-hatred.
     from finetune.data.corpus import Report, clean_rows
     from finetune.recipe import Data
 
-    return [row["question"] for row in clean_rows(Data(), Report())]
+    tiers = [safety.screen(row["question"]) for row in clean_rows(Data(), Report())]
+    assert len(tiers) > 1000
+    assert "strong" not in tiers
+    assert tiers.count("soft") <= 0.01 * len(tiers)
 
 
 # Conversations
@@ -361,12 +358,6 @@ def test_the_fixed_message_is_not_itself_taken_for_a_crisis():
 def test_no_real_comment_alarms(real_data):
     texts = (real_data / "banglaemotion_test.txt").read_text(encoding="utf-8").splitlines()
     assert [text for text in texts if safety.screen(text.partition(" ")[2]) != "none"] == []
-
-
-def test_hardly_a_question_of_the_demo_corpus_is_soft(demo_questions):
-    # They speak of loneliness, exams and grief. Those that are soft were read: burdens, self-hatred, a bridge.
-    soft = [text for text in demo_questions if safety.screen(text) != "none"]
-    assert len(soft) <= 0.01 * len(demo_questions)
 
 
 # Another screen
