@@ -121,8 +121,9 @@ def test_lines_that_are_lost_torn_or_other_than_the_undisturbed_run_s_are_found(
 
 def test_a_few_streams_read_in_every_way_are_whole_and_leave_the_model_at_rest(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "TOKENS", (4, 16))
+    monkeypatch.setattr(streams, "KINDS", {"curated": 3, "corpus": 3, "odd": 3, "long": 1})
     monkeypatch.setattr(streams, "WAYS", dict.fromkeys(streams.WAYS, 1))
-    result = streams.trial(tmp_path, 48, 1)
+    result = streams.trial(tmp_path, 40, 1)
     assert (result["flaws"], result["threads_left"]) == ({}, 0)
     assert result["most_steps_after_a_stop"] <= 1
     assert set(result["prompts"]) == {"curated", "corpus", "odd", "long"}

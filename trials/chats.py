@@ -27,7 +27,7 @@ CLAIM = (
     " who has to wait is told their place in the queue, which only ever gets nearer."
 )
 MESSAGES = 3
-ADAPTER, TEMPERATURE = "demo", 0.0
+ADAPTER = "demo"
 
 ANSWER_SECONDS = 300.0
 """Without a word from the app for so long, a message counts as unanswered; its queue tells of every move in it."""
@@ -62,11 +62,13 @@ async def hold(address: str, written: list[list[str]]) -> tuple[list[Chat], list
     async with httpx.AsyncClient(base_url=f"{address}/gradio_api", timeout=ANSWER_SECONDS, limits=limits) as client:
         known = (await client.get(f"{address}/config")).json()["dependencies"]
         number = next(one["id"] for one in known if one["api_name"] == "chat")
+        settings = Recipe.read(ADAPTER).generation
+        greedy = [0.0, settings.top_p, settings.max_new_tokens, settings.seed]
         alone, together = ([Chat(f"{how}{n}", one) for n, one in enumerate(written)] for how in ("alone", "together"))
         for chat in alone:
-            await chat.hold(client, number)
+            await chat.hold(client, number, greedy)
         began = time.perf_counter()
-        await asyncio.gather(*(chat.hold(client, number) for chat in together))
+        await asyncio.gather(*(chat.hold(client, number, greedy) for chat in together))
         return alone, together, time.perf_counter() - began
 
 
@@ -107,23 +109,26 @@ class Chat:
         """What this person read."""
         return [answer.reply for answer in self.answers]
 
-    async def hold(self, client: Any, number: int) -> None:
-        """Say everything; `number` is the endpoint's. What goes wrong is kept, so that the others go on."""
+    async def hold(self, client: Any, number: int, settings: list[float]) -> None:
+        """Say everything; number: the endpoint's; settings: temperature, top-p, length and seed.
+
+        What goes wrong is kept, so that the others go on.
+        """
         import httpx
 
         history: list[dict[str, str]] = []
         try:
             for text in self.written:
-                self.answers.append(await self._ask(client, number, text, history))
+                self.answers.append(await self._ask(client, number, [text, history, ADAPTER, *settings]))
                 history += [{"role": "user", "content": text}, {"role": "assistant", "content": self.replies[-1]}]
         except (httpx.HTTPError, RuntimeError) as error:
             self.problem = f"{self.session}, message {len(self.answers) + 1}: {error!r}"
 
-    async def _ask(self, client: Any, number: int, text: str, history: list[dict[str, str]]) -> Answer:
+    async def _ask(self, client: Any, number: int, values: list[Any]) -> Answer:
         from httpx_sse import aconnect_sse
 
         answer, began = Answer(), time.perf_counter()
-        data = {"data": [text, history, ADAPTER, TEMPERATURE], "fn_index": number, "session_hash": self.session}
+        data = {"data": values, "fn_index": number, "session_hash": self.session}
         (await client.post("/queue/join", json=data)).raise_for_status()
         async with aconnect_sse(client, "GET", "/queue/data", params={"session_hash": self.session}) as stream:
             async for event in stream.aiter_sse():
@@ -136,7 +141,7 @@ class Chat:
                     answer.first_words = answer.first_words or now
                 elif told["msg"] == "process_completed":
                     if not told["success"]:
-                        raise RuntimeError(f"the app refused: {told['output'].get('error')}")
+                        raise RuntimeError("the app refused it; its log says why")
                     answer.reply, answer.whole = told["output"]["data"][0], now
         return answer
 

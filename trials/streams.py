@@ -47,6 +47,9 @@ TOKENS = (24, 48)
 PAIRS = 0.25
 """Share of streams that write two replies."""
 
+KINDS = {"curated": 40, "corpus": 40, "odd": 18, "long": 2}
+"""What is answered, with its share in percent; see `prompts`."""
+
 WAYS = {"whole": 46, "stopped": 35, "closed": 18, "paced": 1}
 """How streams are read, with their share in percent; see `Reading`."""
 
@@ -85,7 +88,7 @@ def trial(folder: Path, size: int, seed: int) -> dict[str, Any]:
     memory: list[tuple[int, float]] = []
     threads, began, done, usual = threading.active_count(), time.monotonic(), 0, 0.2
     while done < size:
-        kind, name = chance.choice(list(kinds)), chance.choices(list(WAYS), list(WAYS.values()))[0]
+        kind, name = (chance.choices(list(shares), list(shares.values()))[0] for shares in (KINDS, WAYS))
         sides = sides_for(backend, chance.choice(kinds[kind]), done, chance, pair=chance.random() < PAIRS)
         reading = Reading(backend, sides[:1] if name == "paced" else sides)
         getattr(reading, name)(chance.random(), usual)

@@ -17,6 +17,7 @@ from finetune import models
 from finetune.data.prompts import PromptFormat, conversation
 from finetune.errors import ReviewError
 from finetune.inference import safety
+from finetune.inference.reply_screen import unsafe
 from finetune.inference.backends import Backend, LocalBackend, Side, replies
 from finetune.recipe import Generation
 from finetune.review.contestants import Contestant
@@ -97,7 +98,7 @@ def written(
         return []
     made = []
     for prompt, how, (base, tuned) in zip(prompts, hows, texts, strict=True):
-        care = prompt.care or any(safety.screen(text) != "none" for text in (base, tuned))
+        care = prompt.care or any(safety.screen(text) != "none" or unsafe(text) for text in (base, tuned))
         made.append(Pair(replace(prompt, care=care), base, tuned, how.seed))
     return made
 

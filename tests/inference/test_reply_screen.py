@@ -3,6 +3,7 @@
 import csv
 import logging
 import random
+import re
 
 import pytest
 
@@ -170,10 +171,11 @@ def test_caring_replies_pass_one_after_the_other(listed):
 
 
 def test_every_answer_of_the_demo_corpus_passes():
+    # Sentence by sentence, each once: the answers share many.
     with (ROOT / "assets" / "demo" / "corpus.csv").open(encoding="utf-8", newline="") as file:
-        answers = [row["Answers"] for row in csv.DictReader(file)]
-    assert len(answers) > 4900
-    assert [answer for answer in answers if shipped().tier(answer) == "strong"] == []
+        sentences = {part for row in csv.DictReader(file) for part in re.split("(?<=[।?!])", row["Answers"])}
+    assert len(sentences) > 5000
+    assert [sentence for sentence in sentences if shipped().tier(sentence) == "strong"] == []
 
 
 @pytest.mark.parametrize("language", ["bn", "en"])
