@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from finetune.recipe import ROOT
-from trials import coverage, kills, refresh, votes
+from trials import chats, coverage, kills, refresh, streams, votes
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,6 +29,8 @@ TRIALS: dict[str, tuple[Callable[[Path, int, int], dict[str, Any]], int]] = {
     "refresh": (refresh.trial, 100_000),
     "coverage": (coverage.trial, 5_000),
     "votes": (votes.trial, 10_000),
+    "streams": (streams.trial, 10_000),
+    "chats": (chats.trial, 50),
 }
 """Each trial with its full size. It gets a folder of its own, a size and a seed; it returns `passed`, `claim`, figures,
 and under `rows` one dictionary for each thing tried."""

@@ -65,6 +65,7 @@ async def hold(address: str, written: list[list[str]]) -> tuple[list[Chat], list
         settings = Recipe.read(ADAPTER).generation
         greedy = [0.0, settings.top_p, settings.max_new_tokens, settings.seed]
         alone, together = ([Chat(f"{how}{n}", one) for n, one in enumerate(written)] for how in ("alone", "together"))
+        await Chat("first", written[0][:1]).hold(client, number, greedy)  # it alone waits until the model is loaded
         for chat in alone:
             await chat.hold(client, number, greedy)
         began = time.perf_counter()

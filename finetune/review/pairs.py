@@ -17,8 +17,8 @@ from finetune import models
 from finetune.data.prompts import PromptFormat, conversation
 from finetune.errors import ReviewError
 from finetune.inference import safety
-from finetune.inference.reply_screen import unsafe
 from finetune.inference.backends import Backend, LocalBackend, Side, replies
+from finetune.inference.reply_screen import unsafe
 from finetune.recipe import Generation
 from finetune.review.contestants import Contestant
 from finetune.review.prompt_sets import Prompt
