@@ -1,7 +1,7 @@
 """The command line: `python -m finetune COMMAND`.
 
 Each command is a few lines over the module that does the work; `terminal.py` says how they speak, and the commands
-of the blind review stand in `review/commands.py`.
+of review and evaluation stand in `review/commands.py`.
 """
 
 from __future__ import annotations
@@ -249,21 +249,6 @@ def bench(
         else:
             raise usage("bench", f"{what!r} is not known; choose one of {', '.join([*benches.BENCHES, 'train'])}.")
     show(result, as_json, told)
-
-
-@app.command()
-def evaluate(
-    run: Annotated[Path | None, typer.Option(help="A run's folder; by default the demo adapter on its corpus.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Score only so many test rows.", min=1)] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for scores.json and replies.jsonl.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Score base and tuned on the test split: bits per character and what can be counted in replies."""
-    from finetune.review import scores
-
-    with told_to_user(), only_json(as_json):
-        result = scores.evaluate(run, limit, out)
-    show(result, as_json, scores.table(result))
 
 
 def main() -> None:

@@ -155,11 +155,11 @@ class Observed(LocalBackend):
     steps = 0
     working = False
 
-    def tokens(self, sides: Sequence[Side], *, ignore_end: bool = False) -> Iterator[list[int | None]]:
+    def tokens(self, sides: Sequence[Side], **options: Any) -> Iterator[list[int | None]]:
         """See LocalBackend."""
         self.working = True
         try:
-            with contextlib.closing(super().tokens(sides, ignore_end=ignore_end)) as steps:
+            with contextlib.closing(super().tokens(sides, **options)) as steps:
                 for step in steps:
                     self.steps += 1
                     yield step

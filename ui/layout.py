@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import endpoints, maker, theme, train_tab
+from ui import endpoints, maker, privacy, theme, train_tab
 from ui.chat_tab import build_chat_tab
 from ui.compare import review_panel, verdict_view
 from ui.compare_tab import build_compare_tab
@@ -34,9 +34,14 @@ def build(services: Services) -> gr.Blocks:
         _lead_to_training(services, verdict, training, tabs)
         page.load(services.warm_up, queue=False, show_progress="hidden", api_visibility="private")
         endpoints.add(services)
+        privacy.link()
     with page.route("যাচাই", f"/{PATH}", show_in_navbar=False):
         _top()
         review_panel.build(services, page)
+        privacy.link()
+    with page.route("গোপনীয়তা", f"/{privacy.PATH}", show_in_navbar=False):
+        _top()
+        privacy.build(services, page)
     return page
 
 

@@ -54,6 +54,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "plot.log": ("লগ স্কেল", "Log scale"),
     "plot.clip": ("ছিটকে যাওয়া মান বাদ", "Clip outliers"),
     "plot.learning_rate.label": ("শেখার হার", "Learning rate"),
+    "plot.eval_loss.label": ("যাচাইয়ে লস", "Evaluation loss"),
     "plot.grad_norm.label": ("গ্রেডিয়েন্টের মান", "Gradient norm"),
     "plot.tokens_per_second.label": ("সেকেন্ডে টোকেন", "Tokens per second"),
     "plot.gpu_memory_gb.label": ("মেমোরি", "Memory"),

@@ -164,8 +164,13 @@ class LocalBackend:
             rows = zip(ids, sides, strict=True)
             return list(self._decoder.first_logits([Request(i, self._adapter(s.adapter), s.settings) for i, s in rows]))
 
-    def answer_bits(self, conversations: Sequence[Sequence[Message]], adapter: Path | None) -> list[float]:
-        """How many bits each conversation's last reply costs this model, its `<|eot_id|>` included."""
+    def answer_bits(
+        self, conversations: Sequence[Sequence[Message]], adapter: Path | None, style: PromptFormat | None = None
+    ) -> list[float]:
+        """How many bits each conversation's last reply costs this model, its `<|eot_id|>` included.
+
+        style: another format than the adapter's own, or the default one of the base; two models are compared in one.
+        """
         import math
 
         import torch
@@ -173,7 +178,7 @@ class LocalBackend:
 
         with self._lock:
             self._load()
-            style = PromptFormat() if adapter is None else PromptFormat.load(adapter)
+            style = style or (PromptFormat() if adapter is None else PromptFormat.load(adapter))
             encoded = [encode_example(self._tokenizer, cleaned(c), style, sys.maxsize) for c in conversations]
             loaded = self._adapter(adapter)
             costs = []

@@ -34,7 +34,7 @@ def order(
     sides = contestant(base, home), contestant(tuned, home)
     found = _prompts(home, sides[1], source, given, count, seed)
     settings = replace(_settings(home, sides[1]), seed=seed)
-    return Order(*sides, found, settings, _resident(backend))
+    return Order(*sides, found, settings, resident(backend))
 
 
 def _prompts(home: Path, tuned: Contestant, source: str, given: str, count: int, seed: int) -> PromptSet:
@@ -77,8 +77,8 @@ def _run_of(one: Contestant) -> str | None:
     return name.partition("/")[0] if kind == "run" else None
 
 
-def _resident(backend: Any) -> str:
-    """Which base both sides share, for a set's description and its key."""
+def resident(backend: Any) -> str:
+    """Which base both sides share, for the description and the key of what is made with it."""
     if hasattr(backend, "four_bit"):
         held = "4-bit NF4" if backend.four_bit else "16-bit"
         return ", ".join(filter(None, (Path(backend.model).name, held, _stamp(Path(backend.model)))))

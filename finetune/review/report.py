@@ -8,14 +8,11 @@ what a verdict says (`verdict.py`) and works no figure out; it does not know whe
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from finetune.recipe import ROOT
-from finetune.review import drawing, sentences
+from finetune.review import drawing, html_page, sentences
 from finetune.review.spoken import Spoken
-
-STYLE = ROOT / "assets" / "report.css"
 
 FINGERPRINT = 12
 """Characters of a fingerprint that are shown: enough to tell two contestants apart by eye (48 bits of a sha256)."""
@@ -34,25 +31,20 @@ def page(verdict: Figures, words: Words, facts: Figures, language: str) -> str:
     """
     spoken = Spoken(named(words, facts.get("names", {})), language)
     title = ": ".join(filter(None, (spoken.say("title"), facts.get("title"))))
-    notes = f'<p><a href="#bear-in-mind">{_said(spoken, "headline.notes")}</a></p>' if verdict["warnings"] else ""
-    limits = _list(spoken.say(f"limits.{one}") for one in ("single", "liking", "others"))
+    notes = (
+        f'<p><a href="#bear-in-mind">{html_page.said(spoken, "headline.notes")}</a></p>' if verdict["warnings"] else ""
+    )
+    limits = html_page.listed(spoken.say(f"limits.{one}") for one in ("single", "liking", "others"))
     body = [
-        f"<header><h1>{html.escape(title)}</h1><p>{_said(spoken, 'subtitle')}</p></header>",
+        f"<header><h1>{html.escape(title)}</h1><p>{html_page.said(spoken, 'subtitle')}</p></header>",
         _headline(verdict, spoken, notes),
         *_findings(verdict, spoken),
-        _columns(
+        html_page.columns(
             _compared(facts, spoken) + _warnings(verdict, spoken),
-            _reviewers(verdict, spoken) + _section(spoken.say("limits.title"), limits),
+            _reviewers(verdict, spoken) + html_page.section(spoken.say("limits.title"), limits),
         ),
     ]
-    return (
-        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Not even a name that somehow got past the escaping could fetch or run anything.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{html.escape(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head>"
-        f'<body><main class="report">{"".join(body)}</main></body></html>\n'
-    )
+    return html_page.page(title, "".join(body), language)
 
 
 def sections(verdict: Figures, words: Words, language: str, names: Mapping[str, str] | None = None) -> str:
@@ -85,11 +77,13 @@ def _findings(verdict: Figures, spoken: Spoken) -> list[str]:
     """What stands between the headline and who reviewed; a part without figures is left out."""
     if not verdict["votes"]:
         return []
-    reasons = _section(spoken.say("reasons.title"), _paragraphs(sentences.reasons(verdict, spoken)))
-    biases = _section(spoken.say("bias.title"), _paragraphs(sentences.biases(verdict, spoken)))
-    agreement = _section(spoken.say("agreement.title"), _paragraphs(sentences.agreement(verdict, spoken)))
+    reasons = html_page.section(spoken.say("reasons.title"), html_page.paragraphs(sentences.reasons(verdict, spoken)))
+    biases = html_page.section(spoken.say("bias.title"), html_page.paragraphs(sentences.biases(verdict, spoken)))
+    agreement = html_page.section(
+        spoken.say("agreement.title"), html_page.paragraphs(sentences.agreement(verdict, spoken))
+    )
     return [
-        _columns(_choices(verdict, spoken) + reasons + agreement, _ratings(verdict, spoken) + biases),
+        html_page.columns(_choices(verdict, spoken) + reasons + agreement, _ratings(verdict, spoken) + biases),
         _slices(verdict, spoken),
     ]
 
@@ -103,9 +97,9 @@ def _choices(verdict: Figures, spoken: Spoken) -> str:
         )
         for choice, key in drawing.COUNTS.items()
     ]
-    table = _table(spoken, ("what", "votes", "share"), rows)
+    table = html_page.table(spoken, ("what", "votes", "share"), rows)
     plot = drawing.choices_bar(verdict, spoken.words, spoken.language)
-    return _section(spoken.say("choices.title"), plot + _details(table, spoken))
+    return html_page.section(spoken.say("choices.title"), plot + html_page.details(table, spoken))
 
 
 def _slices(verdict: Figures, spoken: Spoken) -> str:
@@ -126,10 +120,12 @@ def _slices(verdict: Figures, spoken: Spoken) -> str:
         ]
         heads = ("what", "rate", "interval", "decided", "prompts", "ties", "both_bad")
         plot = drawing.forest(name, slices, spoken.words, spoken.language, verdict["win_rate"])
-        heading = f"<h3>{_said(spoken, f'slice.{name}')}</h3>"
-        parts.append(f'<div class="slice">{heading}{plot}{_details(_table(spoken, heads, rows), spoken)}</div>')
-    note = f'<p class="quiet">{_said(spoken, "slices.note")}</p>'
-    return _section(spoken.say("slices.title"), f'{note}<div class="slices">{"".join(parts)}</div>')
+        heading = f"<h3>{html_page.said(spoken, f'slice.{name}')}</h3>"
+        parts.append(
+            f'<div class="slice">{heading}{plot}{html_page.details(html_page.table(spoken, heads, rows), spoken)}</div>'
+        )
+    note = f'<p class="quiet">{html_page.said(spoken, "slices.note")}</p>'
+    return html_page.section(spoken.say("slices.title"), f'{note}<div class="slices">{"".join(parts)}</div>')
 
 
 def _ratings(verdict: Figures, spoken: Spoken) -> str:
@@ -145,10 +141,10 @@ def _ratings(verdict: Figures, spoken: Spoken) -> str:
         for name, one in given.items()
     ]
     heads = [f"{spoken.say('table.mean')} (n): {spoken.say(f'side.{side}')}" for side in ("base", "tuned")]
-    table = _table(spoken, ("what",), rows, [*heads, spoken.say("table.difference")])
-    note = f'<p class="quiet">{_said(spoken, "ratings.note", tuned=spoken.say("side.tuned"))}</p>'
+    table = html_page.table(spoken, ("what",), rows, [*heads, spoken.say("table.difference")])
+    note = f'<p class="quiet">{html_page.said(spoken, "ratings.note", tuned=spoken.say("side.tuned"))}</p>'
     plot = drawing.ratings(verdict, spoken.words, spoken.language)
-    return _section(spoken.say("ratings.title"), plot + note + _details(table, spoken))
+    return html_page.section(spoken.say("ratings.title"), plot + note + html_page.details(table, spoken))
 
 
 def _reviewers(verdict: Figures, spoken: Spoken) -> str:
@@ -164,9 +160,9 @@ def _reviewers(verdict: Figures, spoken: Spoken) -> str:
         for n, one in enumerate(ordered, start=1)
     ]
     heads = [spoken.say("table.tuned", tuned=spoken.say("side.tuned")), spoken.say("table.left")]
-    table = _table(spoken, ("reviewer", "votes"), rows, heads)
-    note = f'<p class="quiet">{_said(spoken, "reviewers.note")}</p>'
-    return _section(spoken.say("reviewers.title"), note + table) if rows else ""
+    table = html_page.table(spoken, ("reviewer", "votes"), rows, heads)
+    note = f'<p class="quiet">{html_page.said(spoken, "reviewers.note")}</p>'
+    return html_page.section(spoken.say("reviewers.title"), note + table) if rows else ""
 
 
 def _compared(facts: Figures, spoken: Spoken) -> str:
@@ -175,62 +171,28 @@ def _compared(facts: Figures, spoken: Spoken) -> str:
     rows = []
     for n, side in enumerate(("base", "tuned"), start=1):
         mark = html.escape(prints.get(side, "")[:FINGERPRINT])
-        title = _said(spoken, f"side.{side}") + (f" <code>{mark}</code>" if mark else "")
-        rows.append((f"{_said(spoken, 'compared.name')} {spoken.number(n)}", title))
+        title = html_page.said(spoken, f"side.{side}") + (f" <code>{mark}</code>" if mark else "")
+        rows.append((f"{html_page.said(spoken, 'compared.name')} {spoken.number(n)}", title))
     settings = ", ".join(f"{name} {_setting(value, spoken)}" for name, value in facts.get("settings", {}).items())
     told = {"settings": settings, "set": facts.get("set_id", ""), "made": spoken.digits(facts.get("date", ""))}
-    rows += [(_said(spoken, f"compared.{key}"), html.escape(text)) for key, text in told.items() if text]
+    rows += [(html_page.said(spoken, f"compared.{key}"), html.escape(text)) for key, text in told.items() if text]
     hashes = {side: proof[side][:FINGERPRINT] for side in ("base", "tuned")} if proof else {}
     rows.append(
-        (_said(spoken, "compared.proof"), _said(spoken, f"proof.{proof['kind'] if proof else 'none'}", **hashes))
+        (
+            html_page.said(spoken, "compared.proof"),
+            html_page.said(spoken, f"proof.{proof['kind'] if proof else 'none'}", **hashes),
+        )
     )
-    return _section(spoken.say("compared.title"), f"<dl>{''.join(f'<dt>{a}</dt><dd>{b}</dd>' for a, b in rows)}</dl>")
+    return html_page.section(
+        spoken.say("compared.title"), f"<dl>{''.join(f'<dt>{a}</dt><dd>{b}</dd>' for a, b in rows)}</dl>"
+    )
 
 
 def _warnings(verdict: Figures, spoken: Spoken) -> str:
     told = sentences.warnings(verdict, spoken)
-    return _section(spoken.say("warnings.title"), _list(told), name="bear-in-mind") if told else ""
+    return html_page.section(spoken.say("warnings.title"), html_page.listed(told), name="bear-in-mind") if told else ""
 
 
 def _setting(value: object, spoken: Spoken) -> str:
     """A setting's value as the recipe writes it, in the language's digits."""
     return spoken.digits(str(value)) if isinstance(value, int | float) else str(value)
-
-
-def _columns(left: str, right: str) -> str:
-    """Side by side where there is room. Two of our own: browsers balance columns badly across printed pages."""
-    return f'<div class="columns"><div>{left}</div><div>{right}</div></div>'
-
-
-def _section(title: str, inner: str, *, name: str = "") -> str:
-    if not inner:
-        return ""
-    mark = f' id="{name}"' if name else ""
-    return f"<section{mark}><h2>{html.escape(title)}</h2>{inner}</section>"
-
-
-def _paragraphs(lines: Iterable[str]) -> str:
-    return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-
-
-def _list(lines: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
-
-
-def _table(spoken: Spoken, keys: Sequence[str], rows: Iterable[Sequence[str]], more: Sequence[str] = ()) -> str:
-    """A table whose heads are words by key, then `more` heads as they are; the first cell of a row names it."""
-    heads = [*(spoken.say(f"table.{key}") for key in keys), *more]
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
-    body = ""
-    for first, *cells in rows:
-        figures = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        body += f'<tr><th scope="row">{html.escape(first)}</th>{figures}</tr>'
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _details(inner: str, spoken: Spoken) -> str:
-    return f"<details><summary>{_said(spoken, 'table.show')}</summary>{inner}</details>"
-
-
-def _said(spoken: Spoken, key: str, **facts: object) -> str:
-    return html.escape(spoken.say(key, **facts))

@@ -19,7 +19,7 @@ from finetune import recipe as recipes
 from finetune.data.prompts import PromptFormat
 from finetune.errors import ModelError
 from finetune.recipe import Recipe
-from finetune.training import history, licences, metrics
+from finetune.training import evaluated, history, licences, metrics
 from finetune.training.runs import Run
 
 USE = """\
@@ -86,7 +86,7 @@ def card(run: Run, *, merged: bool = False) -> str:
         "How to load it": _loading(recipe, merged),
         "Intended use": USE,
         "Limits": LIMITS,
-        "Evaluation": "Unknown: a run's folder holds no judgement of its replies. Its losses stand above.",
+        "Evaluation": _evaluation(run),
         "Licence": "\n".join(f"- {line}" for line in licences.notes(recipe)),
         "Recipe": _fenced(shareable(recipe).to_yaml(), "yaml"),
     }
@@ -183,6 +183,13 @@ def _training(run: Run, recipe: Recipe) -> dict[str, Any]:
         "Duration": f"{seconds:,.0f} s of training and evaluation" if seconds is not None else "unknown",
         "Device": device,
     }
+
+
+def _evaluation(run: Run) -> str:
+    kept = evaluated.read(run)
+    if kept is None:
+        return "Unknown: nobody has evaluated this adapter. Its losses stand above."
+    return "\n".join(evaluated.lines(kept))
 
 
 def _loading(recipe: Recipe, merged: bool) -> str:

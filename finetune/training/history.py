@@ -17,7 +17,7 @@ from typing import Any
 
 from finetune.errors import FinetuneError, Problem, RunError
 from finetune.recipe import SECTIONS, Recipe
-from finetune.training import metrics, notes
+from finetune.training import evaluated, metrics, notes
 from finetune.training.runs import Run
 from finetune.training.sparkline import MOST_POINTS, means
 
@@ -34,6 +34,7 @@ WATCHED = (
     "checkpoints",
     "adapter",
     "exports",
+    evaluated.FILE,
 )
 RECIPE, METRICS = 0, 1
 """What a row is made of, in a run's folder, and where two of them stand in that list. A folder's own time tells that
@@ -41,7 +42,7 @@ something was put in or taken out, which changes the size."""
 
 SORTABLE = (
     "name", "state", "data", "rows", "base", "learning_rate", "r", "effective_batch", "steps", "best_eval_loss",
-    "seconds", "size_bytes", "started",
+    "bits_saved", "seconds", "size_bytes", "started",
 )  # fmt: skip
 """The columns that `ordered` knows."""
 
@@ -51,7 +52,8 @@ class Row:
     """One run in the table; None stands for what the run's folder does not tell (yet).
 
     data: the source's file name; rows: kept after cleaning; effective_batch: examples an update; step of
-    steps: updates done and planned; best_eval_loss in nats a token, first reached at best_step;
+    steps: updates done and planned; best_eval_loss in nats a token, first reached at best_step; bits_saved: the share
+    of base's bits that the latest evaluation found it does without;
     seconds: of training, pauses and loading aside; started: Unix time; spark: training losses, at most
     24 means over equal stretches of the run; problem: why it failed, or why the row is incomplete.
     """
@@ -68,6 +70,7 @@ class Row:
     steps: int = 0
     best_eval_loss: float | None = None
     best_step: int | None = None
+    bits_saved: float | None = None
     seconds: float | None = None
     size_bytes: int = 0
     started: float = 0.0
@@ -126,7 +129,7 @@ class _Known:
         problems: list[Problem] = []
         fields: dict[str, Any] = {"state": "failed", "started": seen[RECIPE][0] / 1e9}
         self.active = False
-        for part in (self._of_status, self._of_recipe, self._of_notes, self._of_report):
+        for part in (self._of_status, self._of_recipe, self._of_notes, self._of_report, self._of_evaluation):
             try:
                 fields |= part()
             except FinetuneError as error:
@@ -172,6 +175,9 @@ class _Known:
 
     def _of_report(self) -> dict[str, Any]:
         return {"rows": report(self.run).get("kept")}
+
+    def _of_evaluation(self) -> dict[str, Any]:
+        return {"bits_saved": (evaluated.read(self.run) or {}).get("bits_saved")}
 
     def _read_metrics(self, size: int) -> None:
         if size < self.offset:  # another file than the one that was read

@@ -7,6 +7,7 @@ import pytest
 
 from finetune import bengali
 from finetune.review import drawing
+from finetune.review.svg import LETTER
 from tests.review.verdicts import NONE, full, mean, one_slice
 from ui.wording_review import report_words
 
@@ -140,7 +141,7 @@ REACH = {"start": 0, "middle": 0.5, "end": 1}
 def width(text):
     """Of a text element, in units, as the module reckons it."""
     kinds = ("bengali" if bengali.script_share(letter) else "other" for letter in bengali.graphemes(text.text))
-    return sum(int(text.get("font-size")) * drawing.LETTER[kind] for kind in kinds)
+    return sum(int(text.get("font-size")) * LETTER[kind] for kind in kinds)
 
 
 @pytest.mark.parametrize("language", ["bn", "en"])
