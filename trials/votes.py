@@ -7,10 +7,7 @@ kill cut off is sent again with the same ticket, as the page does. At the end th
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -20,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from finetune.inference.backends import ScriptedBackend
-from finetune.recipe import ROOT, Generation
+from finetune.recipe import Generation
 from finetune.review import pair_sets, prompt_sets
 from finetune.review.contestants import Contestant
 from finetune.review.votes import FILE, VoteStore
-from trials.kills import free_port
+from trials.serving import App, free_port
 
 CLAIM = (
     "Of votes by 20 reviewers at once, the app killed with -9 five times, not one that was acknowledged is lost or"
@@ -43,9 +40,10 @@ def trial(folder: Path, size: int, seed: int) -> dict[str, Any]:
     home, chance = folder / "home", random.Random(seed)
     each = -(-size // REVIEWERS)
     _lay_out(home, each)
-    app = _App(home, folder)
+    app = App(folder, free_port())
     people = [_Person(app.address, number, each, random.Random(f"{seed} {number}")) for number in range(REVIEWERS)]
     app.start()
+    app.wait()
     threads = [threading.Thread(target=person.review, daemon=True) for person in people]
     began = time.monotonic()
     for thread in threads:
@@ -56,6 +54,7 @@ def trial(folder: Path, size: int, seed: int) -> dict[str, Any]:
             time.sleep(0.02)
         app.kill()
         app.start()
+        app.wait()
     for thread in threads:
         thread.join(max(0.0, MOST_SECONDS - (time.monotonic() - began)))
     seconds = time.monotonic() - began
@@ -93,41 +92,6 @@ def _lay_out(home: Path, each: int) -> None:
     home.mkdir(parents=True)
     order = pair_sets.Order(*sides, prompts, Generation())
     pair_sets.generate(home, order, (ScriptedBackend("তথ্য একটি।"), ScriptedBackend("শুনছি আপনার কথা।")))
-
-
-class _App:
-    """The real app in a process of its own, to be killed."""
-
-    def __init__(self, home: Path, folder: Path) -> None:
-        self.home, self.folder, self.port = home, folder, free_port()
-        self.child: subprocess.Popen | None = None
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        environment = {
-            **os.environ,
-            "SHOHOMORMI_HOME": str(self.home),
-            "GRADIO_SERVER_PORT": str(self.port),
-            "GRADIO_TEMP_DIR": str(self.folder / "gradio"),
-            "HF_HUB_OFFLINE": "1",
-        }
-        with (self.folder / "app.log").open("ab") as log:
-            self.child = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-        while True:
-            try:
-                with urllib.request.urlopen(self.address, timeout=5):
-                    return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.1)
-
-    def kill(self) -> None:
-        """Kill it with -9."""
-        self.child.kill()
-        self.child.wait()
 
 
 class _Person:

@@ -108,7 +108,9 @@ class LocalBackend:
     def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
         """See Backend. Waits for its turn where another stream is being written."""
         writers: list[TokenText] = []
-        with contextlib.closing(self.tokens(sides)) as steps:  # closing ends the work and frees the lock at once
+        with contextlib.closing(
+            self.tokens(sides, stop=stop)
+        ) as steps:  # closing ends the work and frees the lock at once
             for tokens in steps:
                 if stop is not None and stop.is_set():
                     break
@@ -131,8 +133,13 @@ class LocalBackend:
             )
         return replace(side, messages=kept), left_out
 
-    def tokens(self, sides: Sequence[Side], *, ignore_end: bool = False) -> Iterator[list[int | None]]:
-        """The token ids behind `stream`, a list a step; ignore_end goes on to max_new_tokens whatever is said."""
+    def tokens(
+        self, sides: Sequence[Side], *, ignore_end: bool = False, stop: threading.Event | None = None
+    ) -> Iterator[list[int | None]]:
+        """The token ids behind `stream`, a list a step; ignore_end goes on to max_new_tokens whatever is said.
+
+        `stop` is heeded while the prompts are read; between two steps who iterates does so.
+        """
         if not sides:
             return
         from finetune.inference.decoding import Request
@@ -148,7 +155,7 @@ class LocalBackend:
                 )
                 for side in sides
             ]
-            yield from self._decoder.generate(requests, set() if ignore_end else stop_ids(self._tokenizer))
+            yield from self._decoder.generate(requests, set() if ignore_end else stop_ids(self._tokenizer), stop)
 
     def first_logits(self, sides: Sequence[Side], style: PromptFormat | None = None) -> list[Any]:
         """What each side would draw its first token from, (vocabulary,) a row, all rows in one batch as in `stream`.

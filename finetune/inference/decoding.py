@@ -8,7 +8,8 @@ It knows nothing about text, chat formats or Bengali.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ FUSED = {
 
 CANDIDATES = 256
 """Likeliest tokens looked at first when sampling; all are sorted only where these hold less than top_p."""
+
+PROMPT_PART = 256
+"""Tokens of a prompt that go through the model in one pass, so that a stop does not wait for a long conversation."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,23 @@ class Decoder:
         self.sizes = {name: (fused[key].inputs, out) for key in FUSED for name, out in fused[key].parts}
         """How many numbers go into each projection and come out, in every layer alike."""
 
-    def generate(self, requests: list[Request], stop_ids: set[int]) -> Iterator[list[int | None]]:
+    def generate(
+        self, requests: list[Request], stop_ids: set[int], stop: threading.Event | None = None
+    ) -> Iterator[list[int | None]]:
         """Yield one list a step: each row's next token id, None once the row has ended.
 
         A row ends at a stop id (not yielded) or after its max_new_tokens. Rows of one batch do not
-        influence each other, whatever their lengths.
+        influence each other, whatever their lengths. `stop` ends the work also while a long prompt is being read.
         """
         import torch
 
         with torch.inference_mode():
             pass_ = _Pass(self, requests)
             samplers = [Sampler(request, self.device) for request in requests]
-            logits = pass_.prefill()
+            for part in pass_.prompt_parts():
+                if stop is not None and stop.is_set():
+                    return
+                logits = pass_.read(part)
         ended = [False] * len(requests)
         for _ in range(max(request.settings.max_new_tokens for request in requests)):
             with torch.inference_mode():
@@ -107,7 +116,7 @@ class Decoder:
         for sequence in ids:
             with torch.inference_mode():
                 request = Request(sequence, adapter, Generation(max_new_tokens=1))
-                logits = _Pass(self, [request]).prefill(every_position=True)[0]
+                logits = _Pass(self, [request]).every_position()[0]
             yield logits  # outside: who reads may want gradients of its own
 
 
@@ -139,9 +148,23 @@ class _Pass:
         self.cos, self.sin = self.cos[:, None], self.sin[:, None]
         self.seen = torch.arange(self.room, device=d.device)[None] >= pads[:, None] if any(self.pads) else None
 
-    def prefill(self, every_position: bool = False) -> Any:
-        """Logits after the prompts, (rows, vocabulary); with every_position (rows, tokens, vocabulary)."""
-        return self._forward(self.ids, every_position)
+    def prompt_parts(self) -> Sequence[Any]:
+        """The prompts in the parts that `read` takes one after the other, (rows, up to PROMPT_PART)."""
+        return self.ids.split(PROMPT_PART, dim=1)
+
+    def read(self, part: Any) -> Any:
+        """Logits after one more part of the prompts, (rows, vocabulary)."""
+        return self._forward(part, False)
+
+    def prefill(self) -> Any:
+        """Logits after the prompts, (rows, vocabulary)."""
+        for part in self.prompt_parts():
+            logits = self.read(part)
+        return logits
+
+    def every_position(self) -> Any:
+        """Logits after each token of the prompts, (rows, tokens, vocabulary)."""
+        return self._forward(self.ids, True)
 
     def step(self, tokens: list[int]) -> Any:
         """Logits after one more token of each row, (rows, vocabulary)."""
@@ -197,14 +220,16 @@ class _Pass:
         """Which keys each query sees, as (mask, is_causal) for PyTorch's attention."""
         import torch
 
-        if self.seen is None:
+        if self.seen is None and (begin == 0 or end - begin == 1):
             return None, end - begin > 1
-        seen = self.seen[:, None, None, :end]
+        seen = None if self.seen is None else self.seen[:, None, None, :end]
         if end - begin == 1:
             return seen, False
-        order = torch.ones(end, end, dtype=torch.bool, device=self.seen.device).tril()[begin:]
+        order = torch.ones(end, end, dtype=torch.bool, device=self.ids.device).tril()[begin:]
+        if seen is None:  # PyTorch's is_causal would count the keys from the first on, not from `begin`
+            return order, False
         # A padded query sees itself, or its softmax would be over nothing and give NaN.
-        own = torch.eye(end, dtype=torch.bool, device=self.seen.device)[begin:]
+        own = torch.eye(end, dtype=torch.bool, device=self.ids.device)[begin:]
         return (seen & order) | own, False
 
 

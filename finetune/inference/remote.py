@@ -120,7 +120,7 @@ class RemoteBackend:
             raise failure
 
     def fit(self, side: Side) -> tuple[Side, int]:
-        """See Backend. The server's tokenizer is not here: a letter is taken for a token, which is seldom too little."""
+        """See Backend. Its tokenizer is not here: a letter is taken for a token, which is seldom too little."""
         room = context.WINDOW - side.settings.max_new_tokens
         kept, left_out = context.within(
             side.messages, room, lambda messages: sum(len(message["content"]) for message in messages)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from array import array
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,7 +253,7 @@ class _Table:
         """
         steps, step = self.columns["step"], line["step"]
         if steps and step < steps[-1]:
-            first = bisect_left(steps, step)
+            first = bisect_right(steps, step)
             for column in self.columns.values():
                 del column[first:]
         row = len(steps) - 1

@@ -14,7 +14,7 @@ from finetune.inference.static_decoding import KEPT, MOST_ROWS, StaticDecoder
 from finetune.recipe import Generation
 from tests.conftest import make_adapter
 
-GREEDY = Generation(max_new_tokens=20, temperature=0)
+GREEDY = Generation(max_new_tokens=12, temperature=0)
 END = 9  # <|eot_id|>, in the tiny tokenizer and in the demo's
 TEXTS = (
     "বাবা",
@@ -37,7 +37,8 @@ def prompts(tiny_base: Path) -> list[list[int]]:
 
 @pytest.fixture(scope="module")
 def model(tiny_base: Path):
-    return models.load_base(str(tiny_base), four_bit=False, dtype="float32")[0]
+    """The tiny base in float64: its random weights give near-ties, which two orders of float32 sums break differently."""
+    return models.load_base(str(tiny_base), four_bit=False, dtype="float64")[0]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def decode(decoder: Decoder, requests: list[Request], stop: set[int] | None = No
     return [[step[row] for step in steps if step[row] is not None] for row in range(len(requests))]
 
 
-def greedy(model, prompt: list[int], tokens: int = 20) -> list[int]:
+def greedy(model, prompt: list[int], tokens: int = 12) -> list[int]:
     """What transformers' generate writes after one prompt."""
     ids = torch.tensor([prompt])
     out = model.generate(
@@ -100,11 +101,11 @@ def test_greedy_tokens_of_eight_ragged_rows_on_the_demo_model_are_those_of_gener
     assert len({len(row) for row in ids}) > 4 and len({tuple(row) for row in got}) == 8
 
 
-def test_nf4_on_the_demo_model_gives_what_the_eager_loop_gives():
-    base, tokenizer = models.load_base(str(models.DEMO_BASE), four_bit=True, dtype="float32")
+def test_nf4_gives_what_the_eager_loop_gives(tiny_base, tiny_adapter, prompts):
+    base, _ = models.load_base(str(tiny_base), four_bit=True, dtype="float32")
     ours, theirs = StaticDecoder(base), Decoder(base)
-    adapter = adapters.read(models.DEMO_ADAPTER, ours.dtype, "cpu")
-    requests = [Request(tokenizer.encode(TEXTS[1]), side, GREEDY) for side in (None, adapter)]
+    adapter = adapters.read(tiny_adapter, ours.dtype, "cpu")
+    requests = [Request(prompts[1], side, GREEDY) for side in (None, adapter)]
     assert decode(ours, requests) == decode(theirs, requests)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from finetune.inference.backends import ScriptedBackend
 from ui import layout
+from ui.layout_parts import MODEL_SLOTS
 from ui.services import Services
 
 
@@ -43,8 +44,8 @@ def test_other_programs_see_the_endpoints_of_the_contract_and_nothing_else(page)
 
 def test_whoever_asks_the_model_waits_in_the_same_queue(page):
     waiting = [function for function in page.fns.values() if function.concurrency_id == "model"]
-    assert len(waiting) == 8  # two endpoints, twice compare, four times chat
-    assert {function.concurrency_limit for function in waiting} == {1}
+    assert len(waiting) == 10  # two endpoints, twice compare, six times chat
+    assert {function.concurrency_limit for function in waiting} == {MODEL_SLOTS}
 
 
 def test_nothing_is_fetched_from_elsewhere_and_nothing_is_told_to_others(page):
