@@ -17,6 +17,7 @@
     if (!words) return;
     const line = document.createElement("p");
     line.textContent = words;
+    line.lang = /[\u0980-\u09ff]/.test(words) ? "bn" : "en";  // replies are in Bengali on an English page, too
     region.append(line);
     while (region.childElementCount > KEPT) region.firstElementChild.remove();
   }

@@ -1,11 +1,11 @@
 // What Gradio's components say in English whatever the language is, said in Bengali while the page is Bengali.
 // `window.shohomormi.fixed` holds the sentences (see ui/wording_gradio.py): English first, `{0}` for what varies.
 // Names are exchanged wherever they stand. Texts are exchanged only in Gradio's own places, never in what people or
-// models wrote; there, in sliders and in plots, figures become Bengali figures as well.
+// models wrote; there, in sliders, plots and the table of runs, figures become Bengali figures as well.
 (function () {
   const NAMES = ["aria-label", "title", "placeholder"];
   const PLACES = ".toast-wrap, [data-testid=status-tracker], .cell-menu, .filter-menu, .cache-indicator, [role=status] .sr-only";
-  const FIGURES = "[data-testid=status-tracker], .min_value, .max_value, .xtick, .ytick";
+  const FIGURES = "[data-testid=status-tracker], .min_value, .max_value, .xtick, .ytick, #runs-table .body-cell:not(:first-child)";
   const exact = new Map(), patterns = [];
 
   for (const [english, bengali] of window.shohomormi.fixed) {
@@ -15,7 +15,8 @@
   }
 
   function figures(text) {
-    return text.replace(/\d/g, (digit) => "০১২৩৪৫৬৭৮৯"[digit]);
+    const word = (one) => (/[A-Za-z]/.test(one) ? one : one.replace(/\d/g, (digit) => "০১২৩৪৫৬৭৮৯"[digit]));
+    return text.replace(/\S+/g, word); // demo-001 and 5e-4 stay as they are
   }
 
   function said(text) {

@@ -12,12 +12,8 @@ NAMES = """
 """
 """Names of models, methods, tools, formats, units and keys, in lower case."""
 
-TERMS = """
-    dtype seed dropout bias epoch warmup decay weight patience norm loss beta alpha temperature private overfitting
-    nan bit max length topp ascii readme auto none demo base tuned offline online sync model url
-    torch bos eot proj
-"""
-"""What stands in brackets beside its Bengali, or in a text of ours as every tool spells it."""
+TERMS = "private overfitting nan bit ascii readme auto none demo base tuned offline online sync model url torch proj"
+"""What stands in our Bengali texts as every tool spells it."""
 
 FIELDS = [f"{section}.{key}" for section, kind in SECTIONS.items() for key in get_type_hints(kind)]
 VALUES = {str(choice) for name in FIELDS for choice in describe(name)["choices"] or ()}
@@ -31,9 +27,14 @@ CODE = re.compile(
 )
 """Addresses, files, paths and fields, options of a command, HTML's entities, fingerprints."""
 
+BESIDE = re.compile(r"\([a-z][a-z0-9_ ,.-]*\)")
+"""A term in brackets beside its Bengali: বীজ (seed)."""
+
 
 def english_in(text: str) -> list[str]:
     """Its Latin words of two letters and more that no list allows, code aside."""
+    if re.search("[\u0980-\u09ff]", text):
+        text = re.sub(BESIDE, " ", text)
     text = re.sub(CODE, " ", text)
     words = re.findall(r"[A-Za-z][A-Za-z&.]*[A-Za-z]", text)
     return [word for word in words if word.lower() not in ALLOWED]

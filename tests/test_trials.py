@@ -69,7 +69,7 @@ def test_a_browser_that_was_killed_shows_every_run_again_as_it_lies_on_the_disk(
         assert watching.differences(app, made, profile) == {}
         metrics.append(made[0].folder, {"step": 15, "epoch": 0.15, "loss": 0.2, "elapsed_s": 8.0})
         assert watching.differences(app, made, profile) == {}
-        monkeypatch.setattr(watching, "PATIENCE_SECONDS", 1.0)
+        monkeypatch.setattr(watching, "LAST_PATIENCE_SECONDS", 1.0)
         other = measured(tmp_path / "elsewhere", 3)  # of the same name, but not what the app has
         assert "losses=15" in watching.differences(app, [other], profile)[made[0].name]
     finally:

@@ -27,18 +27,23 @@ KILLED = 0.7
 PATIENCE_SECONDS = 15.0
 """Until a page that is there should show its run; on a quiet machine it takes a second or two."""
 
+LAST_PATIENCE_SECONDS = 60.0
+"""The same at the very end, where nobody is killed any more."""
+
 SHOWN = """(label) => {
   const chosen = [...document.querySelectorAll(`input[aria-label="${label}"]`)].find((one) => one.offsetParent);
   const card = document.querySelector(".run-card:not(.plan, .gate)");
   const drawn = document.querySelector(".js-plotly-plot");
+  const run = chosen?.value ?? "";
+  const whose = drawn?.layout?.uirevision?.split(" ")[0];
   return {
-    run: chosen?.value ?? "",
+    run,
     state: card?.className.replace("run-card", "").trim() ?? "",
     facts: [...(card?.querySelectorAll(".facts span") ?? [])].map((fact) => fact.textContent),
-    lines: (drawn?.data ?? []).map((line) => [line.name, line.x.length]),
+    lines: whose === run ? drawn.data.map((line) => [line.name, line.x.length]) : [],
   };
 }"""
-"""What stands on the page, in one moment."""
+"""What stands on the page, in one moment; no lines where those that are drawn are still another run's."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,16 @@ def differences(app: App, watched: list[runs.Run], profile: Path) -> dict[str, s
         page = browser.page(playwright)
         open_runs(page, app)
         chosen = page.get_by_label(wording.LABELS["train.run"][0], exact=True).locator("visible=true")
+        end = time.monotonic() + LAST_PATIENCE_SECONDS
+        while not on_page(page).state and time.monotonic() < end:  # its first look would undo an earlier choice
+            page.wait_for_timeout(200)
         for run in watched:
-            chosen.fill(run.name)
-            chosen.press("Enter")
-            expected, end = on_disk(run), time.monotonic() + PATIENCE_SECONDS
+            expected, end = on_disk(run), time.monotonic() + LAST_PATIENCE_SECONDS
             while (shown := on_page(page)) != expected and time.monotonic() < end:
-                page.wait_for_timeout(100)
+                if shown.run != run.name:  # not chosen yet, or the page has come back to what it shows at first
+                    chosen.fill(run.name)
+                    chosen.press("Enter")
+                page.wait_for_timeout(200)
             if shown != expected:
                 told[run.name] = f"page: {shown}; folder: {expected}"
     return told

@@ -1,7 +1,7 @@
 """Colours, fonts and the page's head. No fonts are fetched: the stack names what systems have, Bengali ones first.
 
-Text stands out from its ground by 4.5 to 1 (WCAG 2.2, 1.4.3), quiet text and placeholders as well. Looks that
-Gradio's theme cannot say are in `assets/style.css`.
+Text stands out from its ground by 4.5 to 1, quiet text and placeholders as well, the frame of a field by 3 to 1 (WCAG
+2.2, 1.4.3 and 1.4.11). Looks that Gradio's theme cannot say are in `assets/style.css`.
 """
 
 from __future__ import annotations
@@ -127,6 +127,9 @@ def theme() -> gr.themes.Base:
         button_secondary_text_color_dark="#e7e5e4",
         input_background_fill="#fffdfa",
         input_background_fill_dark="#26221f",
+        input_border_width="1px",
+        input_border_color="#938b81",
+        input_border_color_dark="#7a726b",
         input_placeholder_color="#6b645d",
         input_placeholder_color_dark="#a8a29e",
     )

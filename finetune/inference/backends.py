@@ -9,6 +9,7 @@ They do not screen what people write (`safety.py`), and they log no text.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,17 @@ class Backend(Protocol):
         """
 
 
+CPU_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
+"""What oneDNN and PyTorch's layer over it remember of shapes that they have met, by their own variables. Replies come
+in ever new lengths: with the default of 1,024 each, memory grew by half a gigabyte in 500 replies."""
+
+
+def bound_cpu_caches() -> None:
+    """Bound what PyTorch keeps for each shape on a CPU; of effect where nothing was computed yet in this process."""
+    for name, capacity in CPU_CACHES.items():
+        os.environ.setdefault(name, capacity)
+
+
 class LocalBackend:
     """The resident base with its adapters, on this machine's GPU or CPU."""
 
@@ -73,6 +85,7 @@ class LocalBackend:
 
     def _load(self) -> None:
         if self._decoder is None:
+            bound_cpu_caches()
             from finetune.inference.decoding import Decoder
 
             model, self._tokenizer = models.load_base(self.model, four_bit=self.four_bit)

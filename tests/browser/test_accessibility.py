@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from finetune.recipe import Recipe
 from tests.browser import tour
-from tests.english import english_in
+from tests.english import CODE, english_in
 from tests.serving import running_app
 from ui.wording import LABELS
 
@@ -27,25 +27,28 @@ KNOWN: dict[str, str] = {}
 """Rule and selector of what cannot be mended from outside of Gradio, with the reason. There is none at present."""
 
 READ = """() => {
-  const CODE = "script, style, noscript, code, pre, .cm-content, .cm-gutters, #language, #heard";
+  const APART = "a[href^='tel:'], script, style, noscript, code, pre, .cm-content, .cm-gutters, #language, #heard";
   const WRITTEN = "#chat [data-testid=user], #chat [data-testid=bot], .review-item p, .timeline p";
   const told = [];
   const seen = (element) => element.checkVisibility({ visibilityProperty: true });
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const element = texts.currentNode.parentElement;
-    if (element.closest(CODE) || element.closest(WRITTEN) || !seen(element)) continue;
+    if (element.closest(APART) || element.closest(WRITTEN) || !seen(element)) continue;
     told.push(texts.currentNode.textContent.trim());
   }
   for (const name of ["aria-label", "title", "placeholder", "alt", "aria-description", "aria-valuetext"])
     for (const element of document.body.querySelectorAll(`[${name}]`))
       if (!element.closest("#language")) told.push(element.getAttribute(name));
-  return told.filter((text) => /[A-Za-z]{2}|\\d/.test(text));
+  return told.filter((text) => /[A-Za-z]{2}|[0-9]/.test(text));
 }"""
 """All of the page that can be read, and that can be heard, also of what is hidden for the moment; not what people and
 models wrote."""
 
 RUN = re.compile(r"\bdemo-\d+\b")
+TYPED = re.compile(r"\([^)\u0980-\u09ff]*\)|\b\d*bit\b|(?<!\S)-1\b|[−-]?\d+e[+−]\d+")
+"""Figures as a field, a file or a plot's axis writes them."""
+
 PROMPT = Recipe.read("demo").data.system_prompt
 
 
@@ -65,16 +68,19 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("everybody")
-    tour.lay_out(folder / "home")
-    with running_app(folder) as running:
-        yield running
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("everybody")
 
 
 @pytest.fixture(scope="module")
-def review(app, browser):
-    return tour.write_pairs_and_vote(app, browser)
+def review(folder):
+    return tour.lay_out(folder / "home")
+
+
+@pytest.fixture(scope="module")
+def app(folder, review):
+    with running_app(folder) as running:
+        yield running
 
 
 def opened(browser, app, language="bn", scheme="light", width=1280):
@@ -96,7 +102,7 @@ def seen(request, app, browser, review):
     page.on("request", lambda asked: found.requests.append(asked.url))
     page.reload()
     page.locator(tour.TOP).nth(2).wait_for()
-    for name in tour.states(page, review, app.address, scheme):
+    for name in tour.states(page, app.address + review, app.address, scheme):
         found.pages.append(name)
         for rule in axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]:
             graves = [node for node in rule["nodes"] if rule["impact"] in GRAVE]
@@ -125,6 +131,14 @@ def test_on_a_bengali_page_nothing_is_read_or_heard_in_english(seen):
     english = sorted(f"{name}: {text}" for name, text in said if english_in(text))
     assert not english, "\n".join(english)
     assert len(seen.texts) > 100
+
+
+def test_on_a_bengali_page_figures_are_bengali_but_in_fields_names_and_numbers_to_call(seen):
+    if seen.language == "en":
+        return
+    plain = [(name, TYPED.sub("", CODE.sub("", RUN.sub("", text)))) for name, text in seen.texts]
+    latin = sorted({f"{name}: {text}" for name, text in plain if re.search(r"(?<![A-Za-z])[0-9]", text)})
+    assert not latin, "\n".join(latin)
 
 
 def test_the_page_says_which_language_it_speaks(seen):

@@ -4,24 +4,30 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from finetune.recipe import Recipe
+from finetune.inference.backends import ScriptedBackend
+from finetune.recipe import Generation, Recipe
+from finetune.review import pair_sets, prompt_sets
+from finetune.review.contestants import Contestant, contestant
+from finetune.review.reviewing import Reviewing
 from finetune.training import metrics, runs, samples
-from tests.serving import App
+from ui.services import PATH, kept_secret
 from ui.wording import LABELS
 
 TOP = "#tabs > .tab-wrapper [role=tab]"
 INNER = {0: "#train-pages", 1: "#compare-pages", 2: ""}
-LONGEST = 120_000
-"""Milliseconds for pairs to be written; on a quiet machine it takes three seconds."""
 
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
+QUESTIONS = ("আজ মনটা ভালো নেই।", "নতুন চাকরি পেয়েছি!", "রাতে ঘুম আসে না।", "বন্ধু কথা বলছে না।", "মা অসুস্থ।")
 QUESTION, FIRST, LATER = "পরীক্ষায় ফেল করেছি।", "কষ্ট হচ্ছে।", "কষ্টটা খুব স্বাভাবিক। কী নিয়ে ভয় লাগছে?"
 
 
-def lay_out(home: Path) -> None:
-    """A run that has ended, with curves, alerts and replies; nothing was trained for it."""
+def lay_out(home: Path) -> str:
+    """A run that has ended, with curves, alerts and replies, and a set of pairs with a vote on it; no model is asked.
+
+    Gives the set's address for reviewers, without the app's.
+    """
     run = runs.create(home, Recipe.read("demo"))
     for step in range(1, 11):
         line = {"step": step, "loss": 4 - step / 5, "learning_rate": 1e-3, "grad_norm": 1.0, "elapsed_s": float(step)}
@@ -30,29 +36,14 @@ def lay_out(home: Path) -> None:
         samples.write(run.folder, step, 3.0, QUESTION, said)
     run.log.write_text("adapter saved\n", encoding="utf-8")
     run.set_status(state="finished", step=10, total_steps=10)
-
-
-def write_pairs_and_vote(app: App, browser: Browser) -> str:
-    """A set of four pairs from the page, with one vote on it; gives the reviewers' address."""
-    page = browser.new_page()
-    page.set_default_timeout(30_000)
-    page.goto(app.address)
-    page.locator(TOP).nth(2).wait_for()
-    page.locator(TOP).nth(1).click()
-    page.locator("#compare-pages [role=tab]").nth(1).click()
-    count = page.locator("#pairs-count input[type=number]")
-    count.fill("4")
-    count.press("Tab")
-    page.locator("#pairs-start").click()
-    link = page.locator("#pairs-about a")
-    link.wait_for(timeout=LONGEST)
-    address = app.address + str(link.get_attribute("href"))
-    page.goto(address)
-    begin(page)
-    page.locator("#review-left").click()
-    page.locator("#review-next").wait_for()
-    page.close()
-    return address
+    sides = Contestant("base"), contestant("remote:demo@http://localhost:1", home)
+    prompts = prompt_sets.pasted("\n".join(QUESTIONS))
+    order = pair_sets.Order(*sides, prompts, Generation(), "demo, 4-bit NF4")
+    made = pair_sets.generate(home, order, (ScriptedBackend(FIRST), ScriptedBackend(LATER)))
+    reviewing = Reviewing(home, kept_secret(home))
+    person = reviewing.person({}, "নীলা")
+    reviewing.vote(person, reviewing.next(made.set_id, person["reviewer"]), "left")
+    return f"/{PATH}?set={made.set_id}"
 
 
 def begin(page: Page) -> None:
@@ -75,7 +66,7 @@ def unfold(page: Page) -> None:
               return shut.length;
             }"""
         )
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(150)
         if not opened:
             return
 
@@ -93,7 +84,7 @@ def states(page: Page, review: str, address: str, scheme: str) -> Iterator[str]:
         tabs.last.wait_for()
         for place in range(tabs.count()):
             tabs.nth(place).click()
-            page.wait_for_timeout(400)
+            page.wait_for_timeout(250)
             unfold(page)
             if (number, place) == (0, 0):
                 look_and_err(page)

@@ -55,10 +55,13 @@ def _dropped(gate: Gate, language: str) -> str:
 
 
 def _histogram(lengths: Lengths, language: str) -> str:
+    def figure(value: int) -> str:
+        return wording.digits(value, language)
+
     most = max([entry.count for entry in lengths.bins] + [1])
     bars = "".join(
         f'<i class="{"cut" if entry.low > lengths.max_length else ""}" style="height:{100 * entry.count / most:.1f}%"'
-        f' title="{entry.low}–{entry.high}: {entry.count}"></i>'
+        f' title="{figure(entry.low)}–{figure(entry.high)}: {figure(entry.count)}"></i>'
         for entry in lengths.bins
     )
     told = html.escape(
@@ -75,7 +78,9 @@ def _histogram(lengths: Lengths, language: str) -> str:
     sampled = ""
     if lengths.sampled:
         sampled = html.escape(wording.sentence("gate.sampled", language, examined=lengths.examined, of=lengths.of))
-    ends = f"<span>{lengths.bins[0].low}</span><span>{lengths.bins[-1].high}</span>" if lengths.bins else ""
+    ends = "".join(
+        f"<span>{figure(end)}</span>" for one in lengths.bins[:1] for end in (one.low, lengths.bins[-1].high)
+    )
     return (
         f'<figure class="histogram" role="img" aria-label="{told}"><div class="bars">{bars}</div>'
         f'<div class="ends">{ends}</div><figcaption>{told} {sampled}</figcaption></figure>'
