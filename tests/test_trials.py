@@ -1,7 +1,9 @@
 """The long trials, short: that each runs, that it passes on what works, and that it would see what does not."""
 
+import functools
 import random
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -15,6 +17,17 @@ from trials.chromium import opened
 from trials.kills import Begun
 from trials.serving import App, free_port
 from trials.streams import Reading, Way
+
+
+def apart(test):
+    """A test in a thread of its own: after a browser test Playwright keeps a loop in the main one; these have their own."""
+
+    @functools.wraps(test)
+    def run(**fixtures):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(test, **fixtures).result()
+
+    return run
 
 
 def measured(home, steps, **status):
@@ -39,6 +52,7 @@ def chromium():
 
 
 @pytest.mark.browser
+@apart
 def test_a_short_run_survives_its_app_its_browser_and_its_own_process(tmp_path, monkeypatch, chromium):
     monkeypatch.setattr(kills, "STEPS", 4)
     monkeypatch.setattr(kills, "EVERY", 2)
@@ -51,6 +65,7 @@ def test_a_short_run_survives_its_app_its_browser_and_its_own_process(tmp_path, 
 
 
 @pytest.mark.browser
+@apart
 def test_a_browser_that_was_killed_shows_every_run_again_as_it_lies_on_the_disk(tmp_path, chromium, monkeypatch):
     from playwright.sync_api import Error, sync_playwright
 
@@ -168,6 +183,7 @@ def test_a_model_that_goes_on_after_a_stop_is_found():
 # chats
 
 
+@apart
 def test_a_few_chats_at_once_each_get_what_they_get_alone(tmp_path):
     result = chats.trial(tmp_path, 5, 0)
     assert result["passed"], result

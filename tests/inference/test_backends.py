@@ -373,7 +373,7 @@ def test_a_scripted_backend_obeys_stop():
 
 
 def test_a_long_conversation_is_cut_by_whole_turns_to_what_the_base_can_take(backend):
-    turns = [message for n in range(400) for message in conversation(f"{n}: {SAID[0]['content']}", "শুনছি, বলুন।")]
+    turns = [message for n in range(20) for message in conversation(f"{n}: " + 12 * SAID[0]["content"], "শুনছি, বলুন।")]
     long = [*turns, *SAID]
     side, left_out = backend.fit(Side(long, None, SHORT))
     assert left_out > 0 and side.messages == long[2 * left_out :]

@@ -166,7 +166,9 @@ def test_switching_between_three_adapters_moves_no_buffer_and_each_row_gets_its_
     model, eager, adapter, tiny_base, prompts, tmp_path
 ):
     decoder = StaticDecoder(model)
-    folders = [make_adapter(tiny_base, tmp_path / str(n), seed=n, r=6, target_modules=["q_proj", "down_proj"]) for n in (1, 2)]
+    folders = [
+        make_adapter(tiny_base, tmp_path / str(n), seed=n, r=6, target_modules=["q_proj", "down_proj"]) for n in (1, 2)
+    ]
     others = [adapters.read(folder, decoder.dtype, "cpu") for folder in folders]
     decode(decoder, [Request(prompts[0], adapter, GREEDY)])
     addresses = [down.data_ptr() for layer in decoder._slots.layers for down, _ in layer.values()]
@@ -177,7 +179,9 @@ def test_switching_between_three_adapters_moves_no_buffer_and_each_row_gets_its_
     assert [down.data_ptr() for layer in decoder._slots.layers for down, _ in layer.values()] == addresses
 
 
-def test_more_or_wider_adapters_than_there_are_slots_for_get_larger_slots(model, eager, adapter, tiny_base, prompts, tmp_path):
+def test_more_or_wider_adapters_than_there_are_slots_for_get_larger_slots(
+    model, eager, adapter, tiny_base, prompts, tmp_path
+):
     decoder = StaticDecoder(model)
     wide = adapters.read(make_adapter(tiny_base, tmp_path / "wide", seed=3, r=20), decoder.dtype, "cpu")
     thin = adapters.read(make_adapter(tiny_base, tmp_path / "thin", seed=4, r=2), decoder.dtype, "cpu")

@@ -183,7 +183,7 @@ def test_the_run_of_a_process_that_died_on_a_full_disk_says_so(run, dead, monkey
 def test_how_a_process_died_is_written_down_unless_it_has_left_its_own_word(run, dead):
     run.set_status(state="training", **dead)
     run.settle(-signal.SIGKILL)
-    assert json.loads((run.folder / "status.json").read_text(encoding="utf-8"))["error_key"] == "run.killed"
+    assert json.loads((run.folder / "status.json").read_text(encoding="utf-8"))["error_key"] == "run.killed.batch"
     run.set_status(state="failed", error="The disk is full.", error_key="run.disk_full")
     run.settle(-signal.SIGKILL)
     assert run.status().error_key == "run.disk_full"

@@ -13,8 +13,8 @@ def test_a_bengali_font_stands_first_and_every_stack_ends_in_what_every_system_h
     assert theme.theme().font.replace("'", "").startswith("Noto Sans Bengali, ")
 
 
-def test_the_stylesheet_is_there_and_asks_for_nothing_from_elsewhere():
-    style = theme.STYLE.read_text(encoding="utf-8")
+def test_the_stylesheets_are_there_and_ask_for_nothing_from_elsewhere():
+    style = "".join(sheet.read_text(encoding="utf-8") for sheet in theme.STYLES)
     assert "#chat" in style
     assert not re.search(r"@import|url\(", style)
 
