@@ -11,9 +11,8 @@ PIP    := $(BIN)/pip --disable-pip-version-check install --quiet
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
-# Two at a time, a file as a whole in one of them; half of the tests wait for a browser or a process.
 test: $(VENV)/.test system check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet .
