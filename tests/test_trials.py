@@ -20,7 +20,7 @@ from trials.streams import Reading, Way
 
 
 def apart(test):
-    """A test in a thread of its own: after a browser test Playwright keeps a loop in the main one; these have their own."""
+    """A test in a thread of its own: after a browser test Playwright keeps a loop in the main one."""
 
     @functools.wraps(test)
     def run(**fixtures):
