@@ -3,7 +3,7 @@
     python -m finetune bench train [--shape llama-3.1-8b]
 
 Random weights in the exact shape of a model stand in for it: speed and memory do not depend on their values. Lengths
-are drawn like the corpus' (shared/design/performance.md), every token is learnt from, and tokens are real ones, padding
+are drawn like the corpus', every token is learnt from, and tokens are real ones, padding
 not counted. Each way runs in a process of its own, so that neither memory nor kernels of one reach another. It needs
 the model's 16-bit weights once on disk (16 GB for 8B, in TMPDIR), and does not judge what is learnt.
 """

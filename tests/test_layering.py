@@ -90,6 +90,15 @@ def test_no_tab_imports_another_tab():
         assert not named, f"ui/{tab}.py imports {named}"
 
 
+def test_no_tab_s_folder_imports_from_another_s():
+    rooms = {path.parent.name for path in (ROOT / "ui").glob("*/__init__.py")}
+    assert {"train", "compare", "chat"} <= rooms
+    for file in (ROOT / "ui").glob("*/*.py"):
+        text, others = file.read_text(encoding="utf-8"), rooms - {file.parent.name}
+        named = {other for other in others if f"ui.{other} " in text or f"ui.{other}." in text}
+        assert not named, f"{file} imports from {named}"
+
+
 def test_this_test_would_see_a_heavy_import_in_a_leaf(tmp_path):
     (tmp_path / "house" / "room").mkdir(parents=True)
     for folder in ("house", "house/room"):

@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ARGUMENTS = (
-    "--headless",
+QUIET = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -26,9 +25,10 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1280,900",
-    "--remote-debugging-port=0",
 )
+"""What keeps it from asking for a screen, a card or the network; for the browser tests as well."""
+
+ARGUMENTS = ("--headless", *QUIET, "--window-size=1280,900", "--remote-debugging-port=0")
 
 CLOSING_SECONDS = 30.0
 """How long a browser that was asked to close may take."""

@@ -27,6 +27,9 @@ from ui.layout_parts import (
 )
 from ui.services import Services
 
+ONE_REPLY = {"options": [], "chosen": 0}
+"""The replies side by side, where the last message has only one."""
+
 
 def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     """Lay out the tab and wire it."""
@@ -72,7 +75,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     current = gr.Textbox(visible=False)
     said = opinion.build(services, chat, adapter, current)
     others = gr.HTML(
-        {"options": [], "chosen": 0},
+        ONE_REPLY,
         html_template="${shohomormi.alternatives(value, words)}",
         js_on_load="shohomormi.choose(element, props, trigger)",
         words=shelf.WORDS,
@@ -104,7 +107,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
             turns,
             conversation,
             times,
-            options or {"options": [], "chosen": 0},
+            options or ONE_REPLY,
             "",
             care_html(tier_of(turns, meanings), language),
             gr.Row(visible=read != last),
@@ -138,10 +141,9 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         request: gr.Request,
     ) -> list[Any]:  # fmt: skip
         """An earlier message in other words: what came after it goes, and it is answered."""
-        place = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
         if not str(event.value).strip():
             return nothing()
-        turns = [*turns[:place], {"role": "user", "content": str(event.value).strip()}]
+        turns = [*turns[: histories.place_of(event)], {"role": "user", "content": str(event.value).strip()}]
         return begin(request, turns, conversation, meanings, given)
 
     def take_back(
@@ -192,8 +194,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     def end(turns: list[Turn], options: Any) -> list[Any]:
         """Give the send button back, and put a reply that was asked for again beside the earlier ones."""
         last = histories.messages(turns[-1:])
-        fixed = bool(turns) and (turns[-1].get("metadata") or {}).get("id") == histories.FIXED
-        if options["options"] and last and last[0]["role"] == "assistant" and not fixed:
+        if options["options"] and last and last[0]["role"] == "assistant" and not histories.is_fixed(turns[-1]):
             listed = [*options["options"], last[0]["content"]]
             options = {"options": listed, "chosen": len(listed) - 1}
         return [options, gr.Button(visible=True), gr.Button(visible=False)]
@@ -217,7 +218,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
 
     def quiet() -> list[Any]:
         """What belongs to the last reply goes with it."""
-        return [{"options": [], "chosen": 0}, "", "", gr.Row(visible=False), gr.Column(visible=False)]
+        return [ONE_REPLY, "", "", gr.Row(visible=False), gr.Column(visible=False)]
 
     beside = [others, note, care, meant_row, said.panel]
 

@@ -13,7 +13,17 @@ FIXED = "fixed"
 """Marks a message that was not written by a model, such as the crisis message."""
 
 
-def messages(history: list[dict[str, Any]]) -> list[Message]:
+def is_fixed(turn: Turn) -> bool:
+    """True for a message that no model wrote."""
+    return (turn.get("metadata") or {}).get("id") == FIXED
+
+
+def place_of(event: Any) -> int:
+    """The place in the history of what an event of Gradio's chatbot is about; it comes bare, or first in a list."""
+    return int(event.index[0] if isinstance(event.index, (list, tuple)) else event.index)
+
+
+def messages(history: list[Turn]) -> list[Message]:
     """`{"role", "content"}` with the text of every block joined; blocks that hold no text are left out."""
     plain = []
     for turn in history:
@@ -25,11 +35,11 @@ def messages(history: list[dict[str, Any]]) -> list[Message]:
     return plain
 
 
-def for_model(history: list[dict[str, Any]]) -> list[Message]:
+def for_model(history: list[Turn]) -> list[Message]:
     """What the model may see: turns that were answered with a fixed message are left out, both sides."""
-    kept: list[dict[str, Any]] = []
+    kept: list[Turn] = []
     for turn in history:
-        if turn["role"] == "assistant" and (turn.get("metadata") or {}).get("id") == FIXED:
+        if turn["role"] == "assistant" and is_fixed(turn):
             if kept and kept[-1]["role"] == "user":
                 kept.pop()
             continue
@@ -37,7 +47,7 @@ def for_model(history: list[dict[str, Any]]) -> list[Message]:
     return messages(kept)
 
 
-def without_last_reply(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_last_reply(history: list[Turn]) -> list[Turn]:
     """The history up to and including the person's last message."""
     end = len(history)
     while end and history[end - 1]["role"] != "user":

@@ -180,6 +180,3 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "DPO: {dpo} pairs, KTO: {kto} rows. The rules stand in the ZIP's README.md.",
     ),
 }
-
-GOOD = ("warm", "heard", "question", "useful")
-BAD = ("cold", "lecture", "off_topic", "broken")

@@ -24,8 +24,8 @@ def mean(values: Sequence[float], groups: Sequence[object] | None = None, seed: 
     if all(value in (0, 1) for value in values):
         return statistics.rate(values, groups, seed)
     if all(0 <= value <= 1 for value in values):
-        sums, counts = statistics._by_cluster(values, groups)
-        ends = statistics._bootstrap_t(sums, counts, seed) or (None, None)
+        sums, counts = statistics.by_cluster(values, groups)
+        ends = statistics.bootstrap_t(sums, counts, seed) or (None, None)
         return Interval(float(sums.sum() / counts.sum()), *ends, len(values), len(counts))
     return ratio(values, [1.0] * len(values), groups, seed)
 
@@ -42,8 +42,8 @@ def ratio(
     import numpy as np
 
     groups = range(len(above)) if groups is None else groups
-    sums, _ = statistics._by_cluster(above, groups)
-    weights, counts = statistics._by_cluster(below, groups)
+    sums, _ = statistics.by_cluster(above, groups)
+    weights, counts = statistics.by_cluster(below, groups)
     number = len(weights)
     if not weights.sum():
         return Interval(None, None, None, len(above), number)
@@ -51,11 +51,11 @@ def ratio(
     nothing = Interval(value, None, None, len(above), number)
     if number < 2:
         return nothing
-    error = statistics._error(sums, weights, value)
+    error = statistics.standard_error(sums, weights, value)
     if error <= statistics.ROUNDING * float(np.abs(sums).sum() / weights.sum()):
         return nothing
     columns = [sums, weights, sums**2, sums * weights, weights**2]
-    totals = statistics._resampled(np.column_stack(columns), seed)
+    totals = statistics.resampled(np.column_stack(columns), seed)
     ratios = totals[:, 0] / totals[:, 1]
     squares = totals[:, 2] - 2 * ratios * totals[:, 3] + ratios**2 * totals[:, 4]  # of the residuals
     varied = squares > statistics.ROUNDING * totals[:, 2]

@@ -15,7 +15,6 @@ batch at a time, however large the split is. It does not know what the figures m
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import threading
@@ -30,7 +29,7 @@ from finetune.data import leakage
 from finetune.data.prompts import IGNORED, PromptFormat, conversation, encode_example
 from finetune.errors import ReviewError
 from finetune.inference.backends import LocalBackend, Side, TokenText, cleaned
-from finetune.review import evaluation_figures
+from finetune.review import durable, evaluation_figures
 from finetune.review.evaluation import BITS, ORDER, REPLIES, ROWS, SCORES, Evaluation
 from finetune.review.evaluation_order import Order, Question
 
@@ -107,8 +106,8 @@ class _Writing:
             found = leakage.between(self.order.train, self.order.held_out)
             texts, bits = (list(lines(self.folder / name)) for name in (REPLIES, BITS))
             result, rows = evaluation_figures.figures(self.order.described(), texts, bits, found)
-            replace_file(self.folder / ROWS, "".join(_line(row) for row in rows))
-            replace_file(self.folder / SCORES, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+            durable.replace(self.folder / ROWS, "".join(_line(row) for row in rows))
+            durable.replace(self.folder / SCORES, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
             self.report(Progress("scores", total, total, 0.0))
 
     def _log(self, stage: str, name: str, make: Callable[[list[Question]], list[Line] | None]) -> bool:
@@ -123,7 +122,7 @@ class _Writing:
             if made is None or self.stop.is_set():
                 return False
             self._refuse_changed()
-            _append(file, "".join(map(_line, made)))
+            durable.append(file, "".join(map(_line, made)))
             done += len(batch)
             pace = (time.monotonic() - began) / (done - before)
             self.report(Progress(stage, done, total, pace * (total - done)))
@@ -191,34 +190,17 @@ def lines(file: Path) -> Iterator[Line]:
         yield from map(json.loads, opened)
 
 
-def replace_file(file: Path, text: str) -> None:
-    """Write a file so that there is the old one or the whole new one, whatever is killed or switched off."""
-    part = file.with_name(f"{file.name}.part")
-    with part.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    part.replace(file)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """A lock on a folder while a process writes in it; the system lets go of it when that process dies."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ReviewError(
-                "This evaluation is being made just now. Wait until it is done, or stop it.", key="evaluation.busy"
-            ) from error
-        yield
+def alone(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """The folder of an evaluation for this process only; ReviewError where another one writes in it."""
+    busy = "This evaluation is being made just now. Wait until it is done, or stop it."
+    return durable.alone(folder, ReviewError(busy, key="evaluation.busy"))
 
 
 def _begin(folder: Path, order: Order) -> None:
     """Lay down what is evaluated, or see that it is what the folder holds already."""
     described, file = order.described(), folder / ORDER
     if not file.is_file():
-        replace_file(file, json.dumps(described, ensure_ascii=False, indent=1) + "\n")
+        durable.replace(file, json.dumps(described, ensure_ascii=False, indent=1) + "\n")
     elif Evaluation.open(folder).order != described:
         raise ReviewError(
             f"{folder} holds an evaluation of something else: another adapter, split, number of questions or other"
@@ -253,14 +235,6 @@ def _id(line: bytes) -> str | None:
         return json.loads(line)["id"]
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _append(file: Path, text: str) -> None:
-    """Add a batch and have it on the disk before it counts as done."""
-    with file.open("ab") as opened:
-        opened.write(text.encode())
-        opened.flush()
-        os.fsync(opened.fileno())
 
 
 def _line(what: Line) -> str:

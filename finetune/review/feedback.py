@@ -25,17 +25,13 @@ from finetune.data.prompts import Message
 from finetune.errors import ReviewError
 from finetune.inference import safety
 from finetune.review.vote_rows import now
+from finetune.review.votes import DISLIKED_FOR, LIKED_FOR
 
 FILE = "feedback.sqlite3"
 
 CONSENT = "2026-11-29"
 """Which text of consent the page shows. Who changes what it says changes this too: agreeing to one text is no consent
 to another, and each row tells which it was."""
-
-LIKED_FOR = ("warm", "heard", "question", "useful")
-DISLIKED_FOR = ("cold", "lecture", "off_topic", "broken")
-"""The reasons there are: those of the blind review, so that both can be counted together. No words of one's own, which
-could tell more than was meant."""
 
 LONGEST = 40_000
 """Characters of a row's texts together: some 20,000 tokens of Bengali, more than a chat gives a model at once."""
@@ -73,7 +69,7 @@ class Feedback:
     """The reply that is spoken of; of two, the one that was chosen."""
     liked: bool
     reasons: tuple[str, ...] = ()
-    """Of LIKED_FOR or DISLIKED_FOR."""
+    """Of LIKED_FOR or DISLIKED_FOR; no words of one's own, which could tell more than was meant."""
     rejected: str | None = None
     """The other one, where there were two to choose from."""
     adapter: str = ""

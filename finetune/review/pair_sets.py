@@ -10,16 +10,13 @@ any more. It knows no reviewers and no votes.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +26,7 @@ from finetune.data.prompts import PromptFormat
 from finetune.errors import ReviewError
 from finetune.inference.backends import Backend
 from finetune.recipe import Generation
-from finetune.review import pairs
+from finetune.review import durable, pairs
 from finetune.review.contestants import Contestant
 from finetune.review.pairs import Pair
 from finetune.review.prompt_sets import Prompt, PromptSet
@@ -133,7 +130,7 @@ def generate(
     set_id, total = order.set_id, len(order.prompts.prompts)
     folder = home / FOLDER / set_id
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with durable.alone(folder, _busy()):
         if (folder / SET).is_file() and (there := read(home, set_id)).whole:
             on_progress(total, total, 0.0)
             return there
@@ -150,7 +147,9 @@ def generate(
             if not written:  # stopped
                 break
             _refuse_changed(order, set_id)
-            _append(folder / PAIRS, written)
+            durable.append(
+                folder / PAIRS, "".join(json.dumps(line_of(pair), ensure_ascii=False) + "\n" for pair in written)
+            )
             done |= {pair.prompt.id for pair in written}
             on_progress(len(done), total, (time.monotonic() - began) * len(done) / (len(done) - before))
         return read(home, set_id)
@@ -216,7 +215,7 @@ def all_sets(home: Path) -> list[str]:
 def delete(home: Path, set_id: str) -> None:
     """Remove a set's folder; its votes are not touched. ReviewError while it is being written."""
     folder = _folder(home, set_id)
-    with _alone(folder):
+    with durable.alone(folder, _busy()):
         shutil.rmtree(folder)
 
 
@@ -239,13 +238,8 @@ def _mend(file: Path) -> None:
         opened.truncate(opened.read().rfind(b"\n") + 1)
 
 
-def _append(file: Path, written: list[Pair]) -> None:
-    """Add a batch and have it on the disk before it counts as done."""
-    with file.open("ab") as opened:
-        for pair in written:
-            opened.write(json.dumps(line_of(pair), ensure_ascii=False).encode() + b"\n")
-        opened.flush()
-        os.fsync(opened.fileno())
+def _busy() -> ReviewError:
+    return ReviewError("This set is being written just now. Wait until it is done, or stop it.", key="review.busy")
 
 
 def _describe(folder: Path, order: Order, proof: Proof, **refused: Any) -> None:
@@ -257,22 +251,4 @@ def _describe(folder: Path, order: Order, proof: Proof, **refused: Any) -> None:
         "resident": order.resident, "prompts": order.prompts.name, "format": asdict(order.style),
         "at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **refused,
     }  # fmt: skip
-    part = folder / f"{SET}.part"
-    with part.open("w", encoding="utf-8") as opened:
-        json.dump(described, opened, ensure_ascii=False, indent=1)
-        opened.flush()
-        os.fsync(opened.fileno())  # else a power cut may leave an empty file under the final name
-    part.replace(folder / SET)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """A lock on the folder while a process writes its pairs; the system lets go of it when that process dies."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ReviewError(
-                "This set is being written just now. Wait until it is done, or stop it.", key="review.busy"
-            ) from error
-        yield
+    durable.replace(folder / SET, json.dumps(described, ensure_ascii=False, indent=1))

@@ -7,22 +7,12 @@ format. What each figure is stands where it is counted: `overlap.py`, `text_scor
 
 from __future__ import annotations
 
-import json
-import random
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from finetune import models
-from finetune.data import splits
-from finetune.data.prompts import conversation
-from finetune.inference.backends import LocalBackend
-from finetune.recipe import Recipe
-from finetune.review import bootstrap, listener, overlap, pairs, text_scores
+from finetune.review import bootstrap, listener, overlap, text_scores
 from finetune.review.statistics import Interval
-from finetune.training import runs
 
 Figures = dict[str, float | None]
 
@@ -103,93 +93,3 @@ def shown(found: Interval) -> Figures:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-# What `python -m finetune evaluate` runs until it runs evaluating.py
-
-BATCH = 16
-"""Prompts decoded together, each twice."""
-
-ROWS = 200
-SEED = 42
-
-
-def evaluate(
-    run_folder: Path | None,
-    limit: int | None = ROWS,
-    out: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, Any]:
-    """Score a run, or the demo adapter on its corpus, greedily on `limit` test rows drawn with a fixed seed.
-
-    Returns `{"prompts", "largest_group", "bits_saved", "base": {...}, "tuned": {...}}`; with `out`, also writes
-    scores.json and replies.jsonl there. Bits are answer-only, in bits per character of the reference reply.
-    """
-    if run_folder is None:
-        recipe, adapter = Recipe.read("demo"), models.DEMO_ADAPTER
-        with tempfile.TemporaryDirectory() as folder:
-            report = splits.prepare(recipe.data, Path(folder))
-            rows = splits.read_split(Path(folder), "test")
-    else:
-        run = runs.at(run_folder)
-        recipe, adapter = run.recipe(), run.adapter
-        report = json.loads((run.data / "report.json").read_text(encoding="utf-8"))
-        rows = splits.read_split(run.data, "test")
-    if limit is not None and limit < len(rows):
-        rows = random.Random(SEED).sample(rows, limit)
-    backend = LocalBackend(recipe.base.model)
-    models.read_adapter_config(adapter)
-
-    finished = [conversation(row["question"], row["answer"]) for row in rows]
-    characters = sum(len(row["answer"]) for row in rows)
-    bits = {
-        "base": sum(backend.answer_bits(finished, None)) / characters,
-        "tuned": sum(backend.answer_bits(finished, adapter)) / characters,
-    }
-    greedy = replace(recipe.generation, temperature=0.0)
-    questions = [row["question"] for row in rows]
-    answered: list[tuple[str, str]] = []
-    for start in range(0, len(rows), BATCH):
-        answered += pairs.batch(backend, questions[start : start + BATCH], adapter, greedy)
-        progress(len(answered), len(rows))
-    result = {
-        "prompts": len(rows),
-        "largest_group": report["largest_group"],
-        "bits_saved": 1 - bits["tuned"] / bits["base"],
-        **{
-            side: {"bits_per_character": bits[side], **count(questions, [pair[number] for pair in answered])}
-            for number, side in enumerate(("base", "tuned"))
-        },
-    }
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "scores.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
-        with (out / "replies.jsonl").open("w", encoding="utf-8") as file:
-            for row, (base, tuned) in zip(rows, answered, strict=True):
-                file.write(json.dumps({**row, "base": base, "tuned": tuned}, ensure_ascii=False) + "\n")
-    return result
-
-
-def count(questions: Sequence[str], replies: Sequence[str]) -> dict[str, float]:
-    """What can be counted in replies; shares are 0 to 1, `broken` is a number of replies."""
-    figures = [text_scores.of_reply(reply, question) for question, reply in zip(questions, replies, strict=True)]
-    whole = text_scores.of_replies(replies)
-    return {
-        "script_share": _mean([one["script_share"] for one in figures]),
-        "broken": int(sum(one["broken"] for one in figures)),
-        "ended": _mean([one["finished"] for one in figures]),
-        "distinct": whole["distinct"],
-        "on_the_point": _mean([one["on_the_point"] for one in figures]),
-        "commonest_opener": whole["commonest_opener"],
-        "characters": _mean([one["characters"] for one in figures]),
-    }
-
-
-def table(result: dict[str, Any]) -> list[str]:
-    """The result as lines for people."""
-    lines = [
-        f"{result['prompts']} test prompts, greedy; the largest group of the split has {result['largest_group']} rows",
-        f"tuned needs {result['bits_saved']:.1%} fewer bits per character than base",
-        f"{'':20}{'base':>10}{'tuned':>10}",
-    ]
-    return lines + [f"{name:20}{result['base'][name]:10.3f}{result['tuned'][name]:10.3f}" for name in result["base"]]

@@ -55,12 +55,12 @@ def rate(values: Sequence[float], clusters: Sequence[object], seed: int = 0) -> 
     cluster is one value, Clopper and Pearson's exact interval stands instead, with as many trials as there would be
     independent votes if all votes on one prompt said the same (`_independent`). It is wide on purpose, never closed.
     """
-    sums, counts = _by_cluster(values, clusters)
+    sums, counts = by_cluster(values, clusters)
     number = len(counts)
     if not number:
         return Interval(None, None, None, 0, 0)
     value = float(sums.sum() / counts.sum())
-    ends = None if number == len(values) else _bootstrap_t(sums, counts, seed)
+    ends = None if number == len(values) else bootstrap_t(sums, counts, seed)
     return Interval(value, *(ends or exact(value, _independent(counts))), len(values), number)
 
 
@@ -70,12 +70,12 @@ def mean(values: Sequence[float], clusters: Sequence[object], scale: tuple[float
     As in Cameron and Miller 2015, Journal of Human Resources 50:317, with G / (G - 1) and G - 1 degrees of freedom. One
     cluster, or clusters whose means are all the same, do not tell how far others might lie: then there is no interval.
     """
-    sums, counts = _by_cluster(values, clusters)
+    sums, counts = by_cluster(values, clusters)
     number = len(counts)
     if not number:
         return Interval(None, None, None, 0, 0)
     value = float(sums.sum() / counts.sum())
-    error = _error(sums, counts, value) if number > 1 else 0.0
+    error = standard_error(sums, counts, value) if number > 1 else 0.0
     if error < ROUNDING:
         return Interval(value, None, None, len(values), number)
     half = t_quantile(number - 1) * error
@@ -124,7 +124,7 @@ def share_of(log_odds: float) -> float:
     return (1 + math.tanh(log_odds / 2)) / 2
 
 
-def _by_cluster(values: Sequence[float], clusters: Sequence[object]) -> tuple[Any, Any]:
+def by_cluster(values: Sequence[float], clusters: Sequence[object]) -> tuple[Any, Any]:
     """Sums and counts by cluster, in an order that does not depend on the values'."""
     import numpy as np
 
@@ -137,20 +137,20 @@ def _by_cluster(values: Sequence[float], clusters: Sequence[object]) -> tuple[An
     return ordered[:, 0], ordered[:, 1]
 
 
-def _error(sums: Any, counts: Any, value: float) -> float:
+def standard_error(sums: Any, counts: Any, value: float) -> float:
     """The cluster-robust standard error of a rate or mean, a ratio of two sums, linearised."""
     residuals, number = sums - value * counts, len(counts)
     return math.sqrt(number / (number - 1) * float(residuals @ residuals)) / float(counts.sum())
 
 
-def _bootstrap_t(sums: Any, counts: Any, seed: int) -> tuple[float, float] | None:
+def bootstrap_t(sums: Any, counts: Any, seed: int) -> tuple[float, float] | None:
     """The ends of `rate`'s interval; None where a twentieth of the samples, or this one, show no variance."""
     import numpy as np
 
     number, value = len(counts), float(sums.sum() / counts.sum())
     if number < 2 or not 0.0 < value < 1.0:
         return None
-    totals = _resampled(np.column_stack([sums, counts, sums**2, sums * counts, counts**2]), seed)
+    totals = resampled(np.column_stack([sums, counts, sums**2, sums * counts, counts**2]), seed)
     ones, of = totals[:, 0], totals[:, 1]
     rates = ones / of
     squares = totals[:, 2] - 2 * rates * totals[:, 3] + rates**2 * totals[:, 4]  # of the residuals
@@ -162,12 +162,12 @@ def _bootstrap_t(sums: Any, counts: Any, seed: int) -> tuple[float, float] | Non
     wanted = round((REPETITIONS + 1) * LEVEL) - 1
     if len(distances) <= wanted:
         return None
-    half = float(np.partition(distances, wanted)[wanted]) * _error(sums, counts, value) / (value * (1 - value))
+    half = float(np.partition(distances, wanted)[wanted]) * standard_error(sums, counts, value) / (value * (1 - value))
     middle = _log_odds(value)
     return share_of(middle - half), share_of(middle + half)
 
 
-def _resampled(columns: Any, seed: int) -> Any:
+def resampled(columns: Any, seed: int) -> Any:
     """Sums of the columns in each of REPETITIONS samples of the rows, drawn with replacement."""
     import numpy as np
 

@@ -31,6 +31,10 @@ from finetune.review.vote_rows import Vote
 FILE = "votes.sqlite3"
 CHOICES = (*ROLES, "both_good", "both_bad")
 CRITERIA = ("empathy", "natural", "relevance", "safety")
+LIKED_FOR = ("warm", "heard", "question", "useful")
+DISLIKED_FOR = ("cold", "lecture", "off_topic", "broken")
+"""Reasons that a reviewer can give, and somebody in the chat, so that both can be counted together."""
+
 LOWEST_MARK, HIGHEST_MARK = 1, 5
 LONGEST_NAME, LONGEST_NOTE, LONGEST_REASON, MOST_REASONS = 80, 2000, 40, 12
 

@@ -20,7 +20,7 @@ USABLE = 0.95
 
 ENOUGH = 4096
 """Tokens a pass from which on a card has more to do than its host has kernels to launch (about a quarter of a second
-at 17,000 tokens a second on an H200; shared/design/performance.md). Below it, recomputing is the better bargain."""
+at 17,000 tokens a second on an H200). Below it, recomputing is the better bargain."""
 
 
 @dataclass(frozen=True)

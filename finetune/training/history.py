@@ -1,4 +1,4 @@
-"""All runs at a glance: a row a run, found and put in order, and two recipes compared.
+"""All runs at a glance: a row a run, found and put in order.
 
 Meant to be polled: a `History` reads a run again only when one of its files has changed. Works from
 the runs' folders alone and changes nothing in them. It does not know how a table is drawn.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import FinetuneError, Problem, RunError
-from finetune.recipe import SECTIONS, Recipe
 from finetune.training import evaluated, metrics, notes
 from finetune.training.runs import Run
 from finetune.training.sparkline import MOST_POINTS, means
@@ -250,28 +249,6 @@ def folder_size(folder: Path, most: int = MOST_FILES) -> int:
 
 
 # Two recipes, and a table's order
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A setting, `section.field`, that two recipes have different values of."""
-
-    name: str
-    one: Any
-    other: Any
-
-
-def differences(one: Recipe, other: Recipe) -> tuple[Difference, ...]:
-    """Every setting that differs, in the order of the recipe."""
-    first, second = _settings(one), _settings(other)
-    return tuple(Difference(name, first[name], second[name]) for name in first if first[name] != second[name])
-
-
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    raw = recipe.to_dict()
-    return {"name": recipe.name} | {
-        f"{section}.{key}": raw[section][key] for section in SECTIONS for key in raw[section]
-    }
 
 
 def ordered(rows: Iterable[Row], by: str, *, descending: bool = False) -> tuple[Row, ...]:

@@ -1,9 +1,9 @@
 """LoRA computed in the base's number format over float32 master weights, several projections of one input at a time.
 
-PEFT under autocast casts each projection's input to float32 and back (17 % of an H200's time, shared/design/
-performance.md) and passes over every output and every input's gradient several times more. Here the adapters of
-projections that read the same input are one thin product, their results are added by the product that makes them, and
-so are gradients. The optimizer's weights stay float32: they are cast when used, and their gradients are float32 again.
+PEFT under autocast casts each projection's input to float32 and back (17 % of an H200's time) and passes over every
+output and every input's gradient several times more. Here the adapters of projections that read the same input are one
+thin product, their results are added by the product that makes them, and so are gradients. The optimizer's weights stay
+float32: they are cast when used, and their gradients are float32 again.
 
 It knows PEFT's plain LoRA (`base + scaling * B A`, Hu et al. 2021, https://arxiv.org/abs/2106.09685) without dropout
 and without trained biases, on dense and on bitsandbytes' 4-bit layers. It does not know what is projected.

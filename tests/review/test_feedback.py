@@ -17,8 +17,9 @@ import pytest
 from finetune.errors import ReviewError
 from finetune.recipe import ROOT
 from finetune.review import feedback as module
-from finetune.review.feedback import CONSENT, DISLIKED_FOR, FILE, LIKED_FOR, LONGEST, Feedback, FeedbackStore, new_id
-from ui.wording_compare import BAD, GOOD
+from finetune.review.feedback import CONSENT, FILE, LONGEST, Feedback, FeedbackStore, new_id
+from finetune.review.votes import DISLIKED_FOR, LIKED_FOR
+from ui.wording import LABELS
 
 CRISIS, OBLIQUE = "আমি মরে যেতে চাই।", "আমি না থাকলে সবাই ভালো থাকবে।"
 """strong and soft."""
@@ -82,7 +83,7 @@ def test_ids_are_not_to_be_guessed():
 
 
 def test_every_reason_has_its_words_on_the_page():
-    assert (tuple(GOOD), tuple(BAD)) == (LIKED_FOR, DISLIKED_FOR)
+    assert all(f"review.reason.{one}" in LABELS for one in (*LIKED_FOR, *DISLIKED_FOR))
 
 
 # consent

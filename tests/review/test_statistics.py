@@ -114,7 +114,7 @@ def test_the_order_of_votes_changes_nothing_and_the_seed_hardly_anything():
 def test_resampling_in_parts_gives_whole_samples(monkeypatch):
     columns = np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]])
     monkeypatch.setattr(statistics, "CHUNK", 100)
-    found = statistics._resampled(columns, 0)
+    found = statistics.resampled(columns, 0)
     assert found.shape == (statistics.REPETITIONS, 2)
     assert (found[:, 1] == 15).all()
     assert found[:, 0].mean() == pytest.approx(7, abs=0.2)
@@ -127,7 +127,7 @@ def test_the_interval_covers_where_plain_percentiles_fall_short():
         sums = chance.binomial(5, chance.beta(3.0, 1.0, 10))  # 0.75, ICC 0.2
         found = statistics.rate(clustered(*sums)[0], prompts, seed=number)
         covered += found.low <= 0.75 <= found.high
-        totals = statistics._resampled(np.column_stack([sums, np.full(10, 5)]), number)
+        totals = statistics.resampled(np.column_stack([sums, np.full(10, 5)]), number)
         low, high = np.quantile(totals[:, 0] / totals[:, 1], [0.025, 0.975])
         plain += low <= 0.75 <= high
     assert 0.92 <= covered / repetitions <= 0.98

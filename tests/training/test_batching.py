@@ -97,7 +97,7 @@ def test_batches_written_without_padding_keep_the_recipe_s_batch_and_recomputing
 
 
 def test_the_estimate_lies_near_what_was_measured_without_padding():
-    # shared/design/performance.md: 57.4 GB at 16 x 1 without recomputing, of some 8,300 tokens; the prototype kept the
+    # Measured on an H200: 57.4 GB at 16 x 1 without recomputing, of some 8,300 tokens; the prototype kept the
     # MLP's product as well. GB there are 2**30.
     first = batching.Batching(batching.chosen(REFERENCE, H200, LLAMA).recipe, "")
     peak = batching.fixed_bytes(first.recipe, H200, LLAMA) + 8300 * batching.token_bytes(first, H200, LLAMA)

@@ -12,7 +12,7 @@ import pytest
 
 from finetune.recipe import Recipe
 from finetune.training import history, metrics, notes, runs
-from finetune.training.history import Difference, History, Row
+from finetune.training.history import History, Row
 
 
 def a_run(home: Path, name: str = "demo", **status: object) -> runs.Run:
@@ -225,24 +225,7 @@ def test_a_folder_s_size_leaves_links_aside_and_stops_at_the_most_files(tmp_path
     assert 0 < history.folder_size(tmp_path, most=6) < 500
 
 
-# Recipes compared, rows in order
-
-
-def test_the_differences_of_two_recipes_are_all_their_differing_settings_in_order():
-    one = Recipe.read("demo")
-    other = one.with_settings(
-        {"training.learning_rate": 1e-4, "adapter.target_modules": "q_proj", "base.dtype": "float32"}
-    )
-    assert history.differences(one, other) == (
-        Difference("base.dtype", "auto", "float32"),
-        Difference("adapter.target_modules", one.to_dict()["adapter"]["target_modules"], ["q_proj"]),
-        Difference("training.learning_rate", 1.5e-3, 1e-4),
-    )
-    assert history.differences(one, one) == ()
-
-
-def test_recipes_of_another_name_differ_in_it():
-    assert history.differences(Recipe("a"), Recipe("b")) == (Difference("name", "a", "b"),)
+# Rows in order
 
 
 ROWS = (

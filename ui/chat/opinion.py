@@ -11,7 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from finetune.review.feedback import CONSENT, DISLIKED_FOR, LIKED_FOR, Feedback, new_id
+from finetune.review.feedback import CONSENT, Feedback, new_id
+from finetune.review.votes import DISLIKED_FOR, LIKED_FOR
 from ui import history as histories
 from ui import wording
 from ui.chat.answering import tier_of
@@ -55,8 +56,7 @@ def build(services: Services, chat: gr.Chatbot, adapter: gr.Dropdown, current: g
             withdraw = gr.Button(label("chat.withdraw"), size="sm", elem_id="chat-withdraw")
 
     def liked(event: gr.LikeData, turns: list[Any]) -> list[Any]:
-        place = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
-        return shown_for(About(int(place), event.liked == "Like" or event.liked is True))
+        return shown_for(About(histories.place_of(event), event.liked == "Like" or event.liked is True))
 
     def kept(
         request: gr.Request, about: About | None, why: list[str], agreed: bool, turns: list[Any], name: str,

@@ -8,11 +8,10 @@ from typing import Any
 import gradio as gr
 
 from finetune.errors import DataError
-from finetune.inference import safety
+from finetune.inference import banglish, safety
 from finetune.inference.reply_screen import ReplyScreen, UnsafeReply
 from finetune.review import pairs
 from ui import wording
-from ui.chat.answering import understood
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import (
     MODEL_SLOTS,
@@ -101,7 +100,7 @@ def compare(
     text = text.strip()
     if not text:
         raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
-    read = understood(text)
+    read = banglish.understood(text) or text
     if "strong" in (safety.screen(text), safety.screen(read)):
         told = crisis_text(language, again=False).replace("**", "").replace("*", "")
         yield told, told

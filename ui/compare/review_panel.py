@@ -16,13 +16,12 @@ import gradio as gr
 
 from finetune.review.reviewing import Ticket
 from finetune.review.sessions import CHOICES
-from finetune.review.votes import CRITERIA, LONGEST_NAME, LONGEST_NOTE
+from finetune.review.votes import CRITERIA, DISLIKED_FOR, LIKED_FOR, LONGEST_NAME, LONGEST_NOTE
 from ui import wording
 from ui.compare.review_html import item_html, note_html, progress_html, revealed_html, spoken
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
 from ui.services import Services
-from ui.wording_compare import BAD, GOOD
 
 STARS = [(label(f"star.{number}"), number) for number in range(1, 6)]
 
@@ -91,7 +90,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> Non
                 gr.CheckboxGroup(
                     [(label(f"review.reason.{one}"), one) for one in reasons], label=label(f"review.{kind}")
                 )
-                for kind, reasons in (("good", GOOD), ("bad", BAD))
+                for kind, reasons in (("good", LIKED_FOR), ("bad", DISLIKED_FOR))
             )
             note = gr.Textbox(
                 label=label("review.note"), lines=2, max_lines=5, max_length=LONGEST_NOTE, elem_id="review-note"

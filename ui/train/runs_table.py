@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from finetune.training import history, notes, runs, sparkline
+from finetune.training import differences, history, notes, runs, sparkline
 from finetune.training.history import Row
 from ui import wording
 from ui.errors import language_of, shown_to_user
@@ -129,7 +129,7 @@ def _differences(services: Services, name: str | None, other: str | None, langua
     if not name or not other or name == other:
         return ""
     one, two = (runs.find(services.home, run).recipe() for run in (name, other))
-    found = history.differences(one, two)
+    found = differences.between(one, two)
     if not found:
         return f'<p class="quiet" lang="{language}">{html.escape(wording.sentence("history.same", language))}</p>'
     lines = "".join(

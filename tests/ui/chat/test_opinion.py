@@ -2,7 +2,8 @@
 
 import pytest
 
-from finetune.review.feedback import CONSENT, DISLIKED_FOR, LIKED_FOR
+from finetune.review.feedback import CONSENT
+from finetune.review.votes import DISLIKED_FOR, LIKED_FOR
 from ui import history
 from ui.chat import opinion
 from ui.chat.opinion import About

@@ -5,11 +5,10 @@ import pytest
 
 from finetune.review.reviewing import Ticket
 from finetune.review.sessions import CHOICES
-from finetune.review.votes import CRITERIA
+from finetune.review.votes import CRITERIA, DISLIKED_FOR, LIKED_FOR
 from ui.compare import review_panel
 from ui.compare.review_panel import Place
 from ui.wording import LABELS, SENTENCES
-from ui.wording_compare import BAD, GOOD
 
 
 @pytest.mark.parametrize("place", [Place(), Place(Ticket("সেট", "p1", True, "v"), voted=True)])
@@ -24,7 +23,7 @@ def test_an_empty_page_is_no_place():
 def test_every_choice_criterion_and_reason_has_words():
     assert all(f"review.choice.{one}" in LABELS and f"review.saved.{one}" in SENTENCES for one in CHOICES)
     assert all(f"review.rating.{one}" in LABELS for one in CRITERIA)
-    assert all(f"review.reason.{one}" in LABELS for one in (*GOOD, *BAD))
+    assert all(f"review.reason.{one}" in LABELS for one in (*LIKED_FOR, *DISLIKED_FOR))
 
 
 @pytest.fixture
