@@ -48,7 +48,7 @@ demo: $(VENV)/.run
 	$(BIN)/python -m finetune.demo.corpus
 	$(BIN)/python -m finetune.demo.adapter
 
-# What takes too long for a test: about twenty minutes on two cores; results are written to trials/results/.
+# What takes too long for a test: about an hour and a half on two cores; results are written to trials/results/.
 trials: $(VENV)/.test
 	$(BIN)/python -m trials
 
