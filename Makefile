@@ -11,8 +11,9 @@ PIP    := $(BIN)/pip --disable-pip-version-check install --quiet
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
+# Two files of tests at a time, each with one thread: most of them wait for a browser or for a process half of the time.
 test: $(VENV)/.test system check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet .
@@ -35,7 +36,7 @@ $(VENV)/.test: requirements-test.txt $(VENV)/.run
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 system:
 	@missing=""; \
-	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v chromium-headless-shell >/dev/null || missing="$$missing chromium-headless-shell"; \
 	fc-list ":lang=bn" 2>/dev/null | grep -q . || missing="$$missing fonts-noto-core fontconfig"; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; \

@@ -9,14 +9,12 @@ GRADIO_SERVER_PORT          port, the first free one from 7860 by default
 
 from __future__ import annotations
 
-import logging
 import os
 
 from finetune.terminal import home
-from ui import layout, services
+from ui import layout, log, services
 
-logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-logging.getLogger("httpx").setLevel(logging.WARNING)
+log.begin()
 
 shared = services.build(home(), os.environ.get("SHOHOMORMI_ADMIN_PASSWORD", ""))
 demo = layout.build(shared)

@@ -187,5 +187,26 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
     });
   }
 
+  // The end of a reply stays in sight while it is written, unless somebody reads further up. (Gradio's own scrolling
+  // decides first and scrolls 300 ms later, and so takes back whoever scrolled up meanwhile.)
+  const NEAR = 60; // pixels from the end that still count as being there
+  const LOG = "#chat [role=log]";
+  function follow() {
+    const beyond = (panel) => panel.scrollHeight - panel.scrollTop - panel.clientHeight;
+    let atEnd = true, said = 0;
+    document.addEventListener("scroll", ({ target }) => {
+      if (target.matches && target.matches(LOG)) atEnd = beyond(target) < NEAR;
+    }, { capture: true, passive: true });
+    new MutationObserver(() => {
+      const panel = document.querySelector(LOG);
+      if (!panel) return;
+      const messages = panel.querySelectorAll("[data-testid=user]").length;
+      if (messages > said || panel.scrollHeight <= panel.clientHeight) atEnd = true; // who says something sees it stand
+      said = messages;
+      if (atEnd && beyond(panel) > 1) panel.scrollTop = panel.scrollHeight;
+    }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
+  }
+  follow();
+
   return { keep, act, shelf, mind, listen, alternatives, choose };
 })());

@@ -17,7 +17,21 @@ from finetune.data.prompts import PromptFormat
 from finetune.recipe import ROOT
 from tests.rows import ROWS
 
+LONGEST = (
+    "browser/test_tabs.py", "test_trials.py", "browser/test_chat.py", "browser/test_accessibility.py",
+    "browser/test_compare.py", "test_real_input.py", "ui/test_http.py", "review/test_evaluating.py",
+)  # fmt: skip
+"""Files that take longest, the longest first: `make test` runs several files at a time, and none of these should be
+what all others are waited for at the end."""
+
 COLUMNS = ["Topics", "Question-Title", "Questions", "Answers"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first; the order within a file stays."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from finetune.recipe import Generation, Recipe
 from finetune.training import metrics, runs
 from trials import chats, kills, streams, watching
 from trials.chats import Answer, Chat
-from trials.chromium import opened
+from trials.chromium import PROGRAM, opened
 from trials.kills import Begun
 from trials.serving import App, free_port
 from trials.streams import Reading, Way
@@ -44,8 +44,8 @@ def measured(home, steps, **status):
 @pytest.fixture
 def chromium():
     """Skips where there is no browser to kill."""
-    if shutil.which("chromium") is None:
-        pytest.skip("no Chromium; `make system` installs it")
+    if shutil.which(PROGRAM) is None:
+        pytest.skip(f"no {PROGRAM}; `make system` installs it")
 
 
 # kills
@@ -86,7 +86,8 @@ def test_a_browser_that_was_killed_shows_every_run_again_as_it_lies_on_the_disk(
         assert watching.differences(app, made, profile) == {}
         monkeypatch.setattr(watching, "LAST_PATIENCE_SECONDS", 1.0)
         other = measured(tmp_path / "elsewhere", 3)  # of the same name, but not what the app has
-        assert "losses=15" in watching.differences(app, [other], profile)[made[0].name]
+        told = watching.differences(app, [other], profile)  # how much of the page had come by then is the machine's
+        assert "page: Sight(" in told[made[0].name] and f"folder: {watching.on_disk(other)}" in told[made[0].name]
     finally:
         app.kill()
 

@@ -17,6 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+PROGRAM = "chromium-headless-shell"
+"""Chromium as a library of pages, without the window, tabs and menus that `chromium --headless` still draws unseen: a
+page of ours opens with 1.5 s of work instead of 2.5. For the browser tests as well."""
+
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -38,7 +42,7 @@ class Browser:
     """Chromium, without a window, as processes that can be killed; RuntimeError where there is none."""
 
     def __init__(self, profile: Path) -> None:
-        program = shutil.which("chromium")
+        program = shutil.which(PROGRAM)
         if program is None:
             raise RuntimeError("There is no Chromium to watch runs with; `make system` installs it.")
         self._port = profile / "DevToolsActivePort"

@@ -46,6 +46,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         elem_id="chat",
         examples=[{"text": text} for text in wording.EXAMPLES],
         latex_delimiters=[],
+        autoscroll=False,  # `follow` in chat.js does it
     )
     note = gr.HTML(padding=False, elem_id="chat-note")
     care = gr.HTML(padding=False, elem_id="chat-care")

@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.serving import App, running_app
-from trials.chromium import QUIET
+from trials.chromium import PROGRAM, QUIET
 
-CHROMIUM = "/usr/bin/chromium"
 PATIENCE = 30_000
 """Milliseconds until something is given up that on a quiet machine is there at once."""
 
@@ -28,10 +27,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> App:
 @pytest.fixture(scope="session")
 def browser() -> Browser:
     """Headless Chromium from the system's packages."""
-    if shutil.which(CHROMIUM) is None:
-        pytest.skip(f"no Chromium at {CHROMIUM}; `make system` installs it")
+    program = shutil.which(PROGRAM)
+    if program is None:
+        pytest.skip(f"no {PROGRAM}; `make system` installs it")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        launched = playwright.chromium.launch(executable_path=program, args=QUIET)
         yield launched
         launched.close()
 

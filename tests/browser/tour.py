@@ -123,7 +123,7 @@ def look_and_err(page: Page) -> None:
 def keep_a_note(page: Page) -> None:
     """Write a note about the run; a toast says that it is kept."""
     press(page, "history.keep")
-    page.get_by_test_id("toast-body").first.wait_for()
+    expect(page.get_by_test_id("toast-body").first).to_have_css("opacity", "1")  # pale while it comes into sight
 
 
 def talk(page: Page) -> None:

@@ -5,6 +5,7 @@ The tests run in this order, on one app: a run that is stopped, a run that finis
 
 import time
 
+import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -17,6 +18,7 @@ from tests.serving import running_app
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
 CRISIS = "আমি আর বাঁচতে চাই না, সব শেষ।"
 PROMPT = "পরীক্ষায় ফেল করেছি, বাবা কথা বলছেন না।"
+RAW = "এই কথাটা আর কেউ যেন না পড়ে"
 EARLIER = "গত সপ্তাহে প্রিয় মানুষটা দূরে চলে গেছে।"
 
 SMALL = {
@@ -133,6 +135,22 @@ def test_an_adapter_that_does_not_exist_is_one_clear_sentence(client, endpoint):
     with pytest.raises(AppError) as caught:
         client.predict(MESSAGE, adapter="nobody-001", api_name=endpoint)
     assert str(caught.value).startswith("nobody-001 নামে কোনো রান নেই।")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [[RAW], [{"text": RAW}, None], [RAW, [[RAW, {"no": "role"}]], RAW, RAW, RAW, RAW, RAW, RAW]],
+    ids=["too few values", "wrong kinds", "a history of another shape"],
+)
+def test_a_call_by_plain_http_that_does_not_fit_fails_and_is_not_quoted_in_the_log(app, sent):
+    """gradio_client fills what is missing with defaults and so never makes such a call; any other program may."""
+    before = len(app.printed())
+    begun = httpx.post(f"{app.address}/gradio_api/call/chat", json={"data": sent}).raise_for_status().json()
+    with httpx.stream("GET", f"{app.address}/gradio_api/call/chat/{begun['event_id']}", timeout=60) as answer:
+        assert "event: error" in answer.read().decode()
+    printed = app.printed()[before:]
+    assert "shohomormi ERROR" in printed and "Error\n" in printed  # that it failed, and where, is told
+    assert RAW not in printed
 
 
 def test_a_second_run_waits_for_the_first_which_saves_what_it_has_when_it_is_stopped(client, app):

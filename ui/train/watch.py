@@ -245,7 +245,7 @@ def build(services: Services, page: gr.Blocks) -> Watch:
     table.click(tabled, [chosen, others], parcel, api_visibility="private")
     push.click(pushed, [chosen, hub, token], None, api_visibility="private")
     for changed in (chosen.input, others.input, smoothing.release, x.input, logarithmic.input, clip.input):
-        changed(show, inputs, panel, **private)
+        changed(show, inputs, panel, trigger_mode="always_last", **private)  # what is chosen meanwhile counts, too
     timer.tick(show, inputs, panel, **private)
     page.load(show, inputs, panel, **private)
     return Watch(chosen, show, inputs, panel, copy)
