@@ -42,7 +42,7 @@ def test_the_chatterbot_pairs_go_through_prepare_train_and_generate(tmp_path):
     assert all((tmp_path / "data" / f"{name}.jsonl").is_file() for name in ("train", "validation", "test"))
 
     folder = tmp_path / "run"
-    settings = {"data.source": source, "training.max_steps": 30, "training.eval_steps": 15, "training.save_steps": 15}
+    settings = {"data.source": source, "training.max_steps": 12, "training.eval_steps": 6, "training.save_steps": 6}
     run("train", "demo", "--run-dir", folder, *[x for k, v in settings.items() for x in ("--set", f"{k}={v}")])
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     evaluations = [line["eval_loss"] for line in lines if "eval_loss" in line]

@@ -81,7 +81,6 @@ def test_a_browser_that_was_killed_shows_every_run_again_as_it_lies_on_the_disk(
             with pytest.raises(Error):
                 watching.on_page(page)
             assert not browser.alive
-        assert watching.differences(app, made, profile) == {}
         metrics.append(made[0].folder, {"step": 15, "epoch": 0.15, "loss": 0.2, "elapsed_s": 8.0})
         assert watching.differences(app, made, profile) == {}
         monkeypatch.setattr(watching, "LAST_PATIENCE_SECONDS", 1.0)

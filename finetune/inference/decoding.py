@@ -31,6 +31,10 @@ CANDIDATES = 256
 PROMPT_PART = 256
 """Tokens of a prompt that go through the model in one pass, so that a stop does not wait for a long conversation."""
 
+LENGTH_STEP = 16
+"""Prompts are padded to a multiple of this before they are answered. On a CPU, oneDNN makes code for every length that
+it meets and keeps it, some 5 MB each for the demo model: an app would grow with every message of a new length."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -82,7 +86,7 @@ class Decoder:
         import torch
 
         with torch.inference_mode():
-            pass_ = _Pass(self, requests)
+            pass_ = _Pass(self, requests, LENGTH_STEP)
             samplers = [Sampler(request, self.device) for request in requests]
             for part in pass_.prompt_parts():
                 if stop is not None and stop.is_set():
@@ -107,7 +111,7 @@ class Decoder:
         import torch
 
         with torch.inference_mode():
-            return _Pass(self, requests).prefill()
+            return _Pass(self, requests, LENGTH_STEP).prefill()
 
     def logits(self, ids: list[list[int]], adapter: Adapter | None) -> Iterator[Any]:
         """The logits (tokens, vocabulary) of every position of each sequence, one sequence at a time."""
@@ -123,12 +127,13 @@ class Decoder:
 class _Pass:
     """One batch on its way through the model: its cache, mask, positions and gates."""
 
-    def __init__(self, decoder: Decoder, requests: list[Request]) -> None:
+    def __init__(self, decoder: Decoder, requests: list[Request], step: int = 1) -> None:
+        """step: what the length of the prompts, padding included, is a multiple of."""
         import torch
 
         self.decoder = d = decoder
         self.rows = len(requests)
-        self.longest = max(len(request.prompt) for request in requests)
+        self.longest = -(-max(len(request.prompt) for request in requests) // step) * step
         self.room = self.longest + max(request.settings.max_new_tokens for request in requests)
         self.length = 0
         self.pads = [self.longest - len(request.prompt) for request in requests]
