@@ -67,6 +67,10 @@
       header.removeAttribute("role");
       header.removeAttribute("tabindex");
     });
+    // what is taken out of a chooser is said by its name, not by its place
+    document.querySelectorAll(".token > .token-remove").forEach((button) => {
+      if (/ \d+$/.test(button.title)) button.title = button.title.replace(/\d+$/, button.parentElement.innerText.trim());
+    });
     // a name needs something that is named: the picture of an empty panel
     document.querySelectorAll(".empty[aria-label]:not([role])").forEach((empty) => empty.setAttribute("role", "img"));
     // the value that is sent is nobody's business: the words stand beside it

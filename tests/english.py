@@ -8,7 +8,7 @@ from finetune.recipe import SECTIONS, describe
 NAMES = """
     shohomormi english llama lora qlora sft dpo kto adamw cosine gguf csv tsv jsonl json parquet txt yaml zip html
     llama.cpp w&b wandb trackio hugging face hub remote gpu cpu ram mb gb kb ip https space enter png tele manas
-    huggingface token gradio pdf md markdown
+    huggingface token gradio pdf md markdown chrf bleu rouge rouge-l bertscore
 """
 """Names of models, methods, tools, formats, units and keys, in lower case."""
 

@@ -15,8 +15,8 @@ def build_compare_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> verdi
         with gr.Tab(label("compare.page.play"), id="play"):
             free_play.build(services, tab)
         with gr.Tab(label("compare.page.pairs"), id="pairs") as pairs:
-            new_set.build(services, page, pairs)
+            new_set.build(services, pairs)
         with gr.Tab(label("compare.page.review"), id="review") as review:
             review_panel.build(services, page, review)
         with gr.Tab(label("compare.page.verdict"), id="verdict") as verdict:
-            return verdict_view.build(services, page, verdict)
+            return verdict_view.build(services, verdict)

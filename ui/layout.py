@@ -10,6 +10,7 @@ from ui import endpoints, maker, privacy, theme, train_tab
 from ui.chat_tab import build_chat_tab
 from ui.compare import review_panel, verdict_view
 from ui.compare_tab import build_compare_tab
+from ui.evaluate_tab import build_evaluate_tab
 from ui.layout_parts import I18N, label
 from ui.services import PATH, Services
 from ui.train import new_run
@@ -29,6 +30,8 @@ def build(services: Services) -> gr.Blocks:
                 training = build_train_tab(services, page)
             with gr.Tab(label("tab.compare"), id="compare") as compare:
                 verdict = build_compare_tab(services, compare, page)
+            with gr.Tab(label("tab.evaluate"), id="evaluate") as evaluate:
+                build_evaluate_tab(services, evaluate)
             with gr.Tab(label("tab.chat"), id="chat") as chat:
                 build_chat_tab(services, chat, page)
         _lead_to_training(services, verdict, training, tabs)

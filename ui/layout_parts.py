@@ -92,6 +92,12 @@ def settings_of(base: Generation, temperature: float, top_p: float, max_new_toke
     return replace(checked.generation, repetition_penalty=base.repetition_penalty)
 
 
+def note_html(key: str, language: str, *, kind: str = "info", **facts: object) -> str:
+    """One sentence in a quiet box."""
+    told = html.escape(wording.sentence(key, language, **facts))
+    return f'<ul class="findings" lang="{language}"><li class="{kind}">{told}</li></ul>'
+
+
 def help_html(language: str) -> str:
     """The helplines as a card: country, name, number to tap, hours, and that nobody has called them yet."""
     lines = []

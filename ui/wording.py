@@ -8,7 +8,15 @@ message is shown. Bengali figures are written with Bengali digits.
 from __future__ import annotations
 
 from finetune.errors import FinetuneError, Problem, RecipeError
-from ui import wording_chat, wording_compare, wording_gradio, wording_privacy, wording_recipe, wording_train
+from ui import (
+    wording_chat,
+    wording_compare,
+    wording_evaluate,
+    wording_gradio,
+    wording_privacy,
+    wording_recipe,
+    wording_train,
+)
 from ui.wording_errors import ERRORS_BN
 
 LANGUAGES = ("bn", "en")
@@ -175,12 +183,12 @@ EXAMPLES = (
 """Things people might say, in wordings that the demo adapter was not trained on."""
 
 LABELS |= wording_train.LABELS | wording_compare.LABELS | wording_chat.LABELS | wording_privacy.LABELS
-LABELS |= wording_gradio.KEYS
+LABELS |= wording_evaluate.LABELS | wording_gradio.KEYS
 LABELS |= {f"section.{name}": heading for name, heading in wording_recipe.SECTIONS.items()}
 LABELS |= {name: texts[:2] for name, texts in wording_recipe.FIELDS.items()}
 LABELS |= {f"{name}.info": texts[2:] for name, texts in wording_recipe.FIELDS.items()}
 SENTENCES |= wording_train.SENTENCES | wording_compare.SENTENCES | wording_chat.SENTENCES
-SENTENCES |= wording_privacy.SENTENCES
+SENTENCES |= wording_privacy.SENTENCES | wording_evaluate.SENTENCES
 
 _BENGALI_DIGITS = str.maketrans("0123456789", "০১২৩৪৫৬৭৮৯")
 

@@ -113,6 +113,12 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "metric.intent_suggest": ("পরামর্শ দেয়", "Suggests"),
     "metric.intent_wish": ("শুভকামনা জানায়", "Wishes well"),
     # pictures
+    "spread.title": ("এক এক উত্তরে কেমন", "Reply by reply"),
+    "spread.note": (
+        "উঁচু দাগ মানে ওই মানের উত্তর বেশি।",
+        "The taller a bar, the more replies have a figure near there.",
+    ),
+    "spread.median": ("মাঝের মান", "median"),
     "topics.title": ("কোন বিষয়ে কেমন", "By topic"),
     "topics.note": (
         "গোলটা তফাত, আড়াআড়ি দাগটা ৯৫% সীমা, খাড়া দাগ মানে কোনো তফাত নেই।",

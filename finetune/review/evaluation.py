@@ -5,6 +5,7 @@ It reads what `evaluating.py` wrote and works nothing out.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from collections.abc import Mapping
@@ -183,10 +184,14 @@ class Evaluation:
 
 
 def within(home: Path) -> tuple[Evaluation, ...]:
-    """The whole evaluations in a run's folder or, of the demo, in a home, the latest first."""
+    """The whole evaluations in a run's folder or, of the demo, in a home, the latest first; damaged ones are none."""
     files = (home / FOLDER).glob(f"*/{SCORES}")
     latest = sorted(files, key=lambda file: (-file.stat().st_mtime_ns, file.parent.name))
-    return tuple(Evaluation.open(file.parent) for file in latest)
+    found = []
+    for file in latest:
+        with contextlib.suppress(ReviewError):  # one that cannot be read must not hide the others
+            found.append(Evaluation.open(file.parent))
+    return tuple(found)
 
 
 def _reply(line: Mapping[str, Any], own: Mapping[str, Any]) -> Reply:

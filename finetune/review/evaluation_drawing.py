@@ -1,4 +1,4 @@
-"""An evaluation as pictures: differences by topic, and bits per character against training step.
+"""An evaluation as pictures: differences by topic, how figures lie, and bits per character against training step.
 
 Made of the parts in `svg.py`, for phone, print, light and dark pages. It works no figure out.
 """
@@ -6,12 +6,14 @@ Made of the parts in `svg.py`, for phone, print, light and dark pages. It works 
 from __future__ import annotations
 
 import math
+import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune.review import svg
 from finetune.review.drawing import COLOURS
-from finetune.review.evaluation_figures import OTHERS
+from finetune.review.evaluation_figures import OTHERS, SIDES
 from finetune.review.spoken import Spoken
 from finetune.review.svg import SMALL, WIDTH
 
@@ -20,6 +22,12 @@ PLOT = (136.0, 290.0)
 
 STEPS = (44.0, WIDTH - 10.0, 14.0, 150.0)
 """Left, right, top and bottom of the plot of bits against step."""
+
+BINS = 20
+"""Of a figure's range, from the least to the most that either side has."""
+
+SPREAD = (0.0, WIDTH, 30.0, 130.0)
+"""Left, right, top and bottom of a plot of how figures lie."""
 
 TICKS = 3
 """On an axis: its ends and what lies half-way."""
@@ -62,6 +70,39 @@ def topics(found: Sequence[Figures], name: str, words: Mapping[str, str], langua
             parts.append(svg.dot(x(figure["mean"]), y, colour, hollow=not sure))
         told.append(f"{label}: {difference(figure, decimals, spoken)}")
     return svg.picture(height, spoken.say(f"topics.{name}"), "; ".join(told), parts)
+
+
+def spread(values: Mapping[str, Sequence[float | None]], name: str, words: Mapping[str, str], language: str) -> str:
+    """How many replies of each side have a figure near each place of its range; None is left out.
+
+    values: the replies' own figures, by `base` and `tuned`; name: `bits_per_character` or `chrf`.
+    """
+    spoken, (left, right, top, bottom), decimals = Spoken(words, language), SPREAD, DECIMALS[name]
+    known = {side: [value for value in values[side] if value is not None] for side in SIDES}
+    every = [value for side in SIDES for value in known[side]]
+    low, high = min(every, default=0.0), max(every, default=1.0)
+    width = (high - low) / BINS or 1.0
+    counts = {side: Counter(min(BINS - 1, int((value - low) / width)) for value in known[side]) for side in SIDES}
+    most = max((count for side in SIDES for count in counts[side].values()), default=1)
+    room, parts, told = (right - left) / BINS, [], []
+    for place, side in enumerate(SIDES):
+        colour, at = COLOURS[side], left + place * (right - left) / 2
+        parts += [svg.bar(at, 4, 12, 12, colour), svg.text(at + 18, 14, spoken.say(f"side.{side}"), SMALL)]
+        for number, count in sorted(counts[side].items()):
+            height = (bottom - top) * count / most
+            x = left + room * (number + 0.06 + 0.44 * place)
+            parts.append(svg.bar(x, bottom - height, room * 0.42, height, colour))
+        middle = statistics.median(known[side]) if known[side] else None
+        told.append(f"{spoken.say(f'side.{side}')}: {spoken.say('spread.median')} {spoken.number(middle, decimals)}")
+    parts.append(svg.line(left, bottom, right, bottom))
+    for tick in range(TICKS):
+        share = tick / (TICKS - 1)
+        shown = spoken.number(low + share * (high - low), decimals)
+        parts.append(
+            svg.text(left + share * (right - left), bottom + 18, shown, SMALL, ("start", "middle", "end")[tick])
+        )
+    parts.append(svg.text(left, bottom + 38, " · ".join(told), SMALL))
+    return svg.picture(bottom + 46, spoken.say("spread.title"), "; ".join(told), parts)
 
 
 def steps(points: Sequence[Figures], words: Mapping[str, str], language: str) -> str:

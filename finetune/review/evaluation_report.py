@@ -32,6 +32,9 @@ INTENT = "intent_"
 POOLED = ("chrf", "bleu", "distinct1", "distinct2", "distinct", "commonest_opener")
 """Figures of all replies together, from the plain figures of a side."""
 
+CODES = ("run", "base", "adapter", "format", "settings")
+"""Of what the figures depend on: what is spelt as the program spells it."""
+
 SAMPLES = 3
 """Replies shown at either end."""
 
@@ -58,23 +61,33 @@ def page(
     """
     result, spoken = evaluation.result, Spoken(words, language)
     title = f"{spoken.say('title')}: {result['name']}"
-    figures = [name for name in result["difference"] if not name.startswith(INTENT)]
-    intents = [name for name in result["difference"] if name.startswith(INTENT)]
     subtitle = html_page.said(spoken, "subtitle", prompts=result["prompts"])
     body = [
         f"<p>{html.escape(first_line(result, spoken))}</p>",
         f"<header><h1>{html.escape(title)}</h1><p>{subtitle}</p></header>",
-        _headline(result, spoken),
-        _noted("figures", _table(result, figures, spoken), spoken),
-        html_page.columns(
-            _noted("intents", _table(result, intents, spoken), spoken), _pooled(result, spoken) + _steps(steps, spoken)
-        ),
-        _topics(result, spoken),
-        _judged(judged, spoken),
+        *_parts(evaluation, spoken, steps, judged),
         _samples(evaluation, spoken),
         html_page.columns(_how(result, date, spoken), _limits(spoken)),
     ]
     return html_page.page(title, "".join(body), language)
+
+
+def sections(
+    evaluation: Evaluation, words: Words, language: str, *, steps: Sequence[Figures] = (), judged: Figures | None = None
+) -> str:
+    """The same for a page that has its own head and colours, and shows all replies elsewhere."""
+    result, spoken = evaluation.result, Spoken(words, language)
+    shown = [
+        f"<p>{html.escape(first_line(result, spoken))}</p>",
+        *_parts(evaluation, spoken, steps, judged),
+        html_page.columns(_how(result, "", spoken), _limits(spoken)),
+    ]
+    return f'<div class="verdict-plots" lang="{language}">{"".join(shown)}</div>'
+
+
+def judgement(judged: Figures, words: Words, language: str) -> str:
+    """What a judge said, by itself; `judged` as for `page`."""
+    return f'<div class="verdict-plots" lang="{language}">{_judged(judged, Spoken(words, language))}</div>'
 
 
 def first_line(result: Figures, spoken: Spoken) -> str:
@@ -116,6 +129,23 @@ def samples(evaluation: Evaluation, count: int = SAMPLES) -> tuple[Reply, ...]:
         if all(safety.screen(text) == "none" for text in (one.question, one.base, one.tuned))
     ]
     return tuple(ordered if len(ordered) <= 2 * count else [*ordered[:count], *ordered[-count:]])
+
+
+def _parts(evaluation: Evaluation, spoken: Spoken, steps: Sequence[Figures], judged: Figures | None) -> tuple[str, ...]:
+    """All that was measured: the headline, tables and pictures."""
+    result = evaluation.result
+    figures = [name for name in result["difference"] if not name.startswith(INTENT)]
+    intents = [name for name in result["difference"] if name.startswith(INTENT)]
+    return (
+        _headline(result, spoken),
+        _noted("figures", _table(result, figures, spoken), spoken),
+        html_page.columns(
+            _noted("intents", _table(result, intents, spoken), spoken), _pooled(result, spoken) + _steps(steps, spoken)
+        ),
+        _spread(evaluation, spoken),
+        _topics(result, spoken),
+        _judged(judged, spoken),
+    )
 
 
 def _headline(result: Figures, spoken: Spoken) -> str:
@@ -164,6 +194,16 @@ def _steps(points: Sequence[Figures], spoken: Spoken) -> str:
     if len(points) < 2:
         return ""
     return _noted("steps", evaluation_drawing.steps(points, spoken.words, spoken.language), spoken)
+
+
+def _spread(evaluation: Evaluation, spoken: Spoken) -> str:
+    """How the replies' own figures lie, for the two figures that say most."""
+    parts = []
+    for name in ("bits_per_character", "chrf"):
+        values = {side: [reply.scores[side][name] for reply in evaluation.replies] for side in SIDES}
+        plot = evaluation_drawing.spread(values, name, spoken.words, spoken.language)
+        parts.append(f"<h3>{html_page.said(spoken, f'metric.{name}')}</h3>{plot}")
+    return _noted("spread", html_page.columns(*parts), spoken)
 
 
 def _topics(result: Figures, spoken: Spoken) -> str:
@@ -222,7 +262,7 @@ def _samples(evaluation: Evaluation, spoken: Spoken) -> str:
 
 def _how(result: Figures, date: str, spoken: Spoken) -> str:
     """What the figures depend on, with the libraries' signatures."""
-    settings = ", ".join(f"{name} {spoken.digits(str(one))}" for name, one in result["settings"].items())
+    settings = ", ".join(f"{name} {one}" for name, one in result["settings"].items())
     told = {
         "run": result["name"],
         "split": spoken.say(f"split.{result['split']}"),
@@ -233,10 +273,19 @@ def _how(result: Figures, date: str, spoken: Spoken) -> str:
         "date": spoken.digits(date),
         "bertscore": result["bertscore"] if "bertscore" in result["difference"] else spoken.say("how.bertscore.none"),
     }
-    lines = [(spoken.say(f"how.{key}"), text) for key, text in told.items() if text]
-    lines += result["signatures"].items()
-    shown = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines)
+    lines = [
+        (html_page.said(spoken, f"how.{key}"), _code(text) if key in CODES else html.escape(text))
+        for key, text in told.items()
+        if text
+    ]
+    lines += [(_code(name), _code(text)) for name, text in result["signatures"].items()]
+    shown = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in lines)
     return html_page.section(spoken.say("how.title"), f"<dl>{shown}</dl>")
+
+
+def _code(text: str) -> str:
+    """What is spelt the same in every language."""
+    return f"<code>{html.escape(text)}</code>"
 
 
 def _limits(spoken: Spoken) -> str:

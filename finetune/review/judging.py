@@ -28,7 +28,7 @@ from finetune.errors import ReviewError
 from finetune.inference import safety
 from finetune.inference.backends import Backend, Side, replies
 from finetune.recipe import Generation
-from finetune.review import agreement, statistics
+from finetune.review import agreement, durable, statistics
 from finetune.review.evaluation import Evaluation
 from finetune.review.judge_questions import LANGUAGES, Language
 from finetune.review.pair_sets import PairSet
@@ -36,6 +36,9 @@ from finetune.training.metrics import read_lines
 
 FILE = "judgements.jsonl"
 """Where judgements lie, in the folder of the set or of the evaluation."""
+
+RESULT = "judged.json"
+"""Beside them: what the latest ones came to."""
 
 CHOICES = ("tuned", "base", "tie")
 TIE = "tie"
@@ -141,6 +144,19 @@ def judge(
     found = [known[keys[item.id]] for item in items.items if keys[item.id] in known]
     report(len(found), len(items.items))
     return tuple(Judgement(line["id"], line["base_first"], line["tuned_first"]) for line in found)
+
+
+def save(folder: Path, result: Mapping[str, Any]) -> None:
+    """Keep what the judgements came to: `figures` with the judge's name as `judge`."""
+    durable.replace(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """What was saved there; None where nothing was, or where the file is damaged: asking again costs nothing."""
+    try:
+        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def figures(

@@ -23,14 +23,20 @@ FIGURES = ("bits_per_character", "chrf", "rougeL", "script_share", "truncated", 
 COPIED = ("first_line", "name", "split", "prompts", "references", "bits_saved", "saved", "fingerprint", "resident")
 
 
-def keep(run: Run, result: Mapping[str, Any]) -> None:
-    """Let a run's history and card tell of an evaluation; `result` is what its scores.json holds."""
+def headline(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a result: `result` is what an evaluation's scores.json holds."""
     kept = {key: result[key] for key in COPIED}
     kept["figures"] = {
         name: {side: result["intervals"][side][name] for side in ("base", "tuned")}
         | {"difference": result["difference"][name]}
         for name in FIGURES
     }
+    return kept
+
+
+def keep(run: Run, result: Mapping[str, Any]) -> None:
+    """Let a run's history and card tell of an evaluation, in a few figures."""
+    kept = headline(result)
     part = run.folder / f"{FILE}.{os.getpid()}"
     part.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     part.replace(run.folder / FILE)

@@ -49,7 +49,7 @@ READ = """() => {
 models wrote."""
 
 RUN = re.compile(r"\bdemo-\d+\b")
-TYPED = re.compile(r"\([^)\u0980-\u09ff]*\)|\b\d*bit\b|(?<!\S)-1\b|[−-]?\d+e[+−]\d+")
+TYPED = re.compile(r"\bROUGE-[12]\b|\([^)\u0980-\u09ff]*\)|\b\d*bit\b|(?<!\S)-1\b|[−-]?\d+e[+−]\d+")
 """Figures as a field, a file or a plot's axis writes them."""
 
 PROMPT = Recipe.read("demo").data.system_prompt
@@ -122,7 +122,7 @@ def seen(request, app, browser, review):
 
 
 def test_axe_finds_nothing_serious_on_any_page(seen):
-    assert len(seen.pages) == 10
+    assert len(seen.pages) == 14
     assert not seen.graves, "\n".join(seen.graves)
 
 
@@ -164,7 +164,9 @@ def test_english_is_there_from_the_first_moment_on_a_slow_machine(app, browser):
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
     page.reload()
     page.locator(tour.TOP).nth(2).wait_for()
-    assert page.locator(tour.TOP).all_inner_texts() == [LABELS[f"tab.{one}"][1] for one in ("train", "compare", "chat")]
+    assert page.locator(tour.TOP).all_inner_texts() == [
+        LABELS[f"tab.{one}"][1] for one in ("train", "compare", "evaluate", "chat")
+    ]
     page.locator(tour.TOP).nth(1).click()
     expect(page.locator("#compare-pages [role=tab]").last).to_have_text(LABELS["compare.page.verdict"][1])
     page.context.close()
@@ -172,7 +174,7 @@ def test_english_is_there_from_the_first_moment_on_a_slow_machine(app, browser):
 
 def test_whole_sentences_of_a_reply_are_heard_once_and_a_reopened_conversation_is_not(app, browser):
     page = opened(browser, app)
-    page.locator(tour.TOP).nth(2).click()
+    page.locator(tour.TOP).nth(3).click()
     page.evaluate(
         """() => {
           window.heard = [];
@@ -233,7 +235,7 @@ def test_whoever_goes_by_keyboard_sees_where_they_are_and_comes_first_to_the_lan
 
 def test_bengali_is_drawn_by_a_bengali_font_with_room_above_and_below(app, browser, screenshot):
     page = opened(browser, app)
-    page.locator(tour.TOP).nth(2).click()
+    page.locator(tour.TOP).nth(3).click()
     letters = "ক্ষ্ম র‍্যাঁদা হ্যাঁ ন্দ্র হঠাৎ চাঁদ লক্ষ্মী কৃষ্ণচূড়া ঔৎসুক্য"
     page.locator("#chat-message textarea").fill(letters)
     page.locator("#chat-send").click()
@@ -259,7 +261,7 @@ def test_bengali_is_drawn_by_a_bengali_font_with_room_above_and_below(app, brows
 def test_the_ends_of_a_slider_are_written_in_the_figures_of_the_page(app, browser):
     for language, end in (("bn", "১.৫"), ("en", "1.5")):
         page = opened(browser, app, language)
-        page.locator(tour.TOP).nth(2).click()
+        page.locator(tour.TOP).nth(3).click()
         tour.unfold(page)
         expect(page.locator("[data-testid=max-value]").locator("visible=true").first).to_have_text(end)
         page.context.close()
@@ -267,7 +269,7 @@ def test_the_ends_of_a_slider_are_written_in_the_figures_of_the_page(app, browse
 
 def test_one_button_deletes_all_that_the_browser_keeps(app, browser):
     page = opened(browser, app)
-    page.locator(tour.TOP).nth(2).click()
+    page.locator(tour.TOP).nth(3).click()
     tour.talk(page)
     page.wait_for_function("localStorage.shohomormi_conversations?.length > 400")
     page.goto(f"{app.address}/privacy")
@@ -277,6 +279,6 @@ def test_one_button_deletes_all_that_the_browser_keeps(app, browser):
     kept = page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('shohomormi_'))")
     assert set(kept) <= {"shohomormi_language", "shohomormi_given"}
     page.goto(app.address)
-    page.locator(tour.TOP).nth(2).click()
+    page.locator(tour.TOP).nth(3).click()
     expect(page.locator(".shelf .open")).to_have_count(0)
     page.context.close()

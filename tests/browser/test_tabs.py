@@ -20,7 +20,7 @@ from ui.wording import ERRORS_BN, EXAMPLES, LABELS, SENTENCES
 
 pytestmark = pytest.mark.browser
 
-TRAIN, COMPARE, CHAT = range(3)
+TRAIN, COMPARE, EVALUATE, CHAT = range(4)
 STEPS = 4
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
 CRISIS = "আমি আর বাঁচতে চাই না।"
@@ -458,7 +458,7 @@ def test_an_error_follows_the_language_of_the_page(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_tab_scrolls_sideways_on_a_phone(open_page, screenshot, scheme):
     page = open_page(width=390, scheme=scheme)
-    for tab in (TRAIN, COMPARE, CHAT):
+    for tab in (TRAIN, COMPARE, EVALUATE, CHAT):
         go_to(page, tab)
         if tab == CHAT:
             answered(page, MESSAGE)

@@ -8,15 +8,17 @@ from playwright.sync_api import Page, expect
 
 from finetune.inference.backends import ScriptedBackend
 from finetune.recipe import Generation, Recipe
-from finetune.review import pair_sets, prompt_sets
+from finetune.review import judging, pair_sets, prompt_sets
 from finetune.review.contestants import Contestant, contestant
+from finetune.review.evaluation import FOLDER, Evaluation
 from finetune.review.reviewing import Reviewing
 from finetune.training import metrics, runs, samples
+from tests.review import evaluations
 from ui.services import PATH, kept_secret
 from ui.wording import LABELS
 
 TOP = "#tabs > .tab-wrapper [role=tab]"
-INNER = {0: "#train-pages", 1: "#compare-pages", 2: ""}
+INNER = {0: "#train-pages", 1: "#compare-pages", 2: "#evaluate-pages", 3: ""}
 
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
 QUESTIONS = ("আজ মনটা ভালো নেই।", "নতুন চাকরি পেয়েছি!", "রাতে ঘুম আসে না।", "বন্ধু কথা বলছে না।", "মা অসুস্থ।")
@@ -24,7 +26,8 @@ QUESTION, FIRST, LATER = "পরীক্ষায় ফেল করেছি�
 
 
 def lay_out(home: Path) -> str:
-    """A run that has ended, with curves, alerts and replies, and a set of pairs with a vote on it; no model is asked.
+    """A run that has ended, with curves, alerts and replies, a set of pairs with a vote on it, and an evaluation of the
+    demo with a judge's figures; no model is asked.
 
     Gives the set's address for reviewers, without the app's.
     """
@@ -43,6 +46,10 @@ def lay_out(home: Path) -> str:
     reviewing = Reviewing(home, kept_secret(home))
     person = reviewing.person({}, "নীলা")
     reviewing.vote(person, reviewing.next(made.set_id, person["reviewer"]), "left")
+    evaluated = evaluations.lay_out(home / FOLDER / "test-1")
+    judging.save(
+        evaluated, {"judge": "a-judge", **judging.figures(judging.of_evaluation(Evaluation.open(evaluated)), ())}
+    )
     return f"/{PATH}?set={made.set_id}"
 
 

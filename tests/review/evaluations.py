@@ -1,5 +1,6 @@
 """Small orders over the tests' thirty rows for the demo's model, and a result by hand, for the tests of evaluations."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from finetune.data import leakage
 from finetune.recipe import Generation
 from finetune.review import evaluation_figures, evaluation_order, orders
 from finetune.review.contestants import Contestant
+from finetune.review.evaluation import ORDER, REPLIES, SCORES
+from finetune.review.evaluation import ROWS as OWN
 from finetune.review.evaluation_order import Batching, Order
 from tests.rows import ROWS
 
@@ -62,3 +65,15 @@ def figures(**how: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The result and rows of the lines by hand, without any leakage."""
     found = leakage.between(KEPT[24:], KEPT[:24])
     return evaluation_figures.figures(DESCRIBED, *lines(**how), found)
+
+
+def lay_out(folder: Path) -> Path:
+    """An evaluation's folder from the lines by hand."""
+    folder.mkdir(parents=True)
+    (said, _), (result, rows) = lines(), figures()
+    for name, one in ((ORDER, DESCRIBED), (SCORES, result)):
+        (folder / name).write_text(json.dumps(one, ensure_ascii=False), encoding="utf-8")
+    for name, each in ((REPLIES, said), (OWN, rows)):
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in each)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder

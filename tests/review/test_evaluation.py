@@ -11,22 +11,10 @@ from finetune.review.evaluation import FOLDER, ORDER, REPLIES, ROWS, SCORES, Eva
 from tests.review import evaluations
 
 
-def lay_out(folder):
-    """An evaluation's folder from lines by hand."""
-    folder.mkdir(parents=True)
-    (said, _), (result, rows) = evaluations.lines(), evaluations.figures()
-    for name, one in ((ORDER, evaluations.DESCRIBED), (SCORES, result)):
-        (folder / name).write_text(json.dumps(one, ensure_ascii=False), encoding="utf-8")
-    for name, lines in ((REPLIES, said), (ROWS, rows)):
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
-
-
 @pytest.fixture
 def opened(tmp_path):
     """The evaluation of the lines by hand."""
-    return Evaluation.open(lay_out(tmp_path / FOLDER / "test-1"))
+    return Evaluation.open(evaluations.lay_out(tmp_path / FOLDER / "test-1"))
 
 
 def test_the_table_has_a_line_a_figure_with_both_sides_and_the_difference(opened):
@@ -46,7 +34,7 @@ def test_replies_come_sorted_by_any_score_of_either_side_or_the_difference(opene
 
 
 def test_what_has_no_such_score_comes_last_either_way(tmp_path):
-    folder = lay_out(tmp_path / "one")
+    folder = evaluations.lay_out(tmp_path / "one")
     lines = [json.loads(line) for line in (folder / ROWS).read_text("utf-8").splitlines()]
     lines[3]["base"]["chrf"] = None
     (folder / ROWS).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -86,7 +74,7 @@ def test_csv_and_json_hold_every_reply_with_its_scores_in_the_order_asked_for(op
 
 
 def test_no_text_becomes_a_formula_in_a_spreadsheet(tmp_path):
-    folder = lay_out(tmp_path / "one")
+    folder = evaluations.lay_out(tmp_path / "one")
     text = (folder / REPLIES).read_text("utf-8").replace('"হ্যাঁ।"', '"=HYPERLINK(1)"')
     (folder / REPLIES).write_text(text, encoding="utf-8")
     Evaluation.open(folder).save_csv(tmp_path / "replies.csv")
@@ -101,8 +89,8 @@ def test_an_evaluation_under_way_is_opened_and_has_no_figures_yet(opened):
 
 
 def test_only_whole_evaluations_are_listed(opened, tmp_path):
-    lay_out(tmp_path / FOLDER / "test-2")
-    (lay_out(tmp_path / FOLDER / "test-3") / SCORES).unlink()
+    evaluations.lay_out(tmp_path / FOLDER / "test-2")
+    (evaluations.lay_out(tmp_path / FOLDER / "test-3") / SCORES).unlink()
     assert {one.folder.name for one in evaluation.within(tmp_path)} == {"test-1", "test-2"}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from finetune.review import evaluation_report
 from finetune.review.evaluation import REPLIES, Evaluation
-from tests.review.test_evaluation import lay_out
+from tests.review.evaluations import lay_out
 from tests.review.test_report import EVIL, Nesting
 from ui.wording_evaluation import EVALUATION, evaluation_words
 

@@ -11,7 +11,7 @@ from finetune.review import judging
 from finetune.review.evaluation import Evaluation
 from finetune.review.judging import Item, Items, Judgement
 from tests.inference.chat_server import Answer, refusal, running, said
-from tests.review.test_evaluation import lay_out
+from tests.review.evaluations import lay_out
 
 ITEMS = Items(tuple(Item(f"p{n}", f"প্রশ্ন {n}", f"মূল উত্তর {n}", f"শেখানো উত্তর {n}, একটু লম্বা") for n in range(5)))
 

@@ -13,7 +13,7 @@ def page(tmp_path_factory):
     return layout.build(Services(tmp_path_factory.mktemp("home"), ScriptedBackend("হুম।")))
 
 
-def test_the_page_has_its_three_tabs_in_the_order_of_the_work(page):
+def test_the_page_has_its_four_tabs_in_the_order_of_the_work(page):
     tabs = [block["props"] for block in page.get_config_file()["components"] if block["type"] == "tabitem"]
     assert [tab["id"] for tab in tabs] == [
         "train",
@@ -25,6 +25,11 @@ def test_the_page_has_its_three_tabs_in_the_order_of_the_work(page):
         "pairs",
         "review",
         "verdict",
+        "evaluate",
+        "ask",
+        "figures",
+        "replies",
+        "judge",
         "chat",
     ]
 

@@ -15,17 +15,17 @@ from finetune.errors import DataError, FinetuneError
 from finetune.recipe import default
 from finetune.review import orders
 from ui import wording
-from ui.compare.review_html import note_html, spoken
 from ui.errors import language_of
-from ui.layout_parts import label
+from ui.layout_parts import label, note_html
 from ui.maker import for_maker
+from ui.pair_titles import title_of
 from ui.services import PATH, Services
 
 SECONDS = 1.0
 """Between two looks at a set that is being written."""
 
 
-def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> None:
+def build(services: Services, tab: gr.Tab) -> None:
     """Lay out the page and wire it."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
@@ -146,8 +146,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> None:
     delete.click(deleted, chosen, panel, **private)
     chosen.input(looked, chosen, panel, **private)
     timer.tick(looked, chosen, panel, **private)
-    for event in (page.load, tab.select):
-        event(opened, [base, tuned, chosen], [base, tuned, *panel], **private)
+    tab.select(opened, [base, tuned, chosen], [base, tuned, *panel], **private)
 
 
 def _card(writing: Any, any_sets: bool, language: str) -> str:
@@ -168,17 +167,6 @@ def _card(writing: Any, any_sets: bool, language: str) -> str:
         f'<div class="run-card {kind}" lang="{language}">'
         f'<div class="bar"><i style="width:{share:.1f}%"></i></div><div class="facts">{told}</div></div>'
     )
-
-
-def title_of(services: Services, set_id: str, language: str) -> str:
-    """A set as its maker calls it: who met whom, how many pairs, when; of a damaged one, its folder's name."""
-    try:
-        found = services.reviewing.read(set_id)
-    except FinetuneError:
-        return set_id
-    sides = " · ".join(spoken(title, language) for title in (found.base, found.tuned))
-    count, when = len(found.pairs), found.at[:16].replace("T", " ")
-    return " · ".join([sides, wording.digits(count, language), wording.digits(when, language)])
 
 
 def _about(services: Services, set_id: str, language: str) -> str:

@@ -40,12 +40,6 @@ def progress_html(done: int, total: int, language: str) -> str:
     )
 
 
-def note_html(key: str, language: str, *, kind: str = "info", **facts: object) -> str:
-    """One sentence in a quiet box."""
-    told = html.escape(wording.sentence(key, language, **facts))
-    return f'<ul class="findings" lang="{language}"><li class="{kind}">{told}</li></ul>'
-
-
 def revealed_html(rows: Sequence[dict[str, Any]], names: dict[str, str], language: str) -> str:
     """What was hidden: every item with the name of the model that wrote each reply, and the reviewer's choice.
 
@@ -74,12 +68,6 @@ def revealed_html(rows: Sequence[dict[str, Any]], names: dict[str, str], languag
         )
     told = html.escape(f"{wording.sentence('review.revealed', language)} {tally}")
     return f'<div class="revealed" lang="{language}"><p><strong>{told}</strong></p>{"".join(items)}</div>'
-
-
-def spoken(title: str, language: str) -> str:
-    """A contestant's title for people: the base and the demo adapter have words of their own."""
-    key = f"pairs.kind.{title}"
-    return wording.sentence(key, language) if key in wording.SENTENCES else title
 
 
 def _lines(text: str) -> str:

@@ -18,9 +18,10 @@ from finetune.review.reviewing import Ticket
 from finetune.review.sessions import CHOICES
 from finetune.review.votes import CRITERIA, DISLIKED_FOR, LIKED_FOR, LONGEST_NAME, LONGEST_NOTE
 from ui import wording
-from ui.compare.review_html import item_html, note_html, progress_html, revealed_html, spoken
+from ui.compare.review_html import item_html, progress_html, revealed_html
 from ui.errors import language_of, shown_to_user
-from ui.layout_parts import label
+from ui.layout_parts import label, note_html
+from ui.pair_titles import spoken
 from ui.services import Services
 
 STARS = [(label(f"star.{number}"), number) for number in range(1, 6)]

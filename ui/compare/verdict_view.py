@@ -18,11 +18,10 @@ from finetune.recipe import Recipe
 from finetune.review import outcome, report
 from finetune.review import verdict as verdicts
 from ui import wording
-from ui.compare.new_set import title_of
-from ui.compare.review_html import note_html, spoken
 from ui.errors import language_of
-from ui.layout_parts import label
+from ui.layout_parts import label, note_html
 from ui.maker import for_maker
+from ui.pair_titles import spoken, title_of
 from ui.services import Services
 from ui.wording_review import report_words
 
@@ -38,7 +37,7 @@ class VerdictView:
     chosen: gr.Dropdown
 
 
-def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> VerdictView:
+def build(services: Services, tab: gr.Tab) -> VerdictView:
     """Lay out the page and wire it."""
     with gr.Row(equal_height=False):
         chosen = gr.Dropdown([], label=label("verdict.sets"), elem_id="verdict-set", scale=4, min_width=240)
@@ -124,8 +123,7 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> VerdictView:
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     figures = [shown, parcel, bundle, made, train]
-    for event in (tab.select, page.load):
-        event(opened, chosen, [chosen, *figures], **private)
+    tab.select(opened, chosen, [chosen, *figures], **private)
     for event in (chosen.input, again.click):
         event(counted, chosen, figures, **private)
     for language, button in reports.items():

@@ -36,8 +36,3 @@ def test_the_reveal_names_who_wrote_what_and_marks_what_was_chosen():
     assert shown.count("chosen") == 1 and "১টির মধ্যে ১টিতে" in shown
     assert sentence("review.saved.both_bad", "bn") in shown
     assert shown.count("মূল") == 2 and shown.count("শেখানো") == 3
-
-
-def test_known_contestants_have_words_of_their_own():
-    assert review_html.spoken("demo", "bn") == "ডেমো অ্যাডাপ্টার"
-    assert review_html.spoken("my-run-001", "bn") == "my-run-001"

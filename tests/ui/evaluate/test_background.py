@@ -1,0 +1,114 @@
+"""One evaluation at a time, in the background, with the demo model: begun, stopped, taken up, told when it fails."""
+
+import threading
+import time
+
+import pytest
+
+from finetune import models
+from finetune.errors import ReviewError
+from finetune.inference.backends import LocalBackend, ScriptedBackend
+from finetune.models import DEMO
+from finetune.review import evaluation, evaluation_order
+from tests.review import evaluations
+from ui.evaluate.background import Background
+
+
+@pytest.fixture(scope="module")
+def backend():
+    return LocalBackend(str(models.DEMO_BASE))
+
+
+@pytest.fixture
+def background(tmp_path, backend, monkeypatch):
+    """It evaluates eight short questions instead of a whole split."""
+    monkeypatch.setattr(evaluation_order, "of_demo", lambda one, split, limit: evaluations.order(one, split=split))
+    return Background(tmp_path, backend)
+
+
+def finished(job):
+    """Wait until a job is over; fails where it never is."""
+    end = time.monotonic() + 120
+    while not job.over and time.monotonic() < end:
+        time.sleep(0.02)
+    assert job.over
+    return job
+
+
+def test_an_evaluation_is_made_and_the_second_time_it_is_there_already(background):
+    job = finished(background.evaluate([DEMO], "test", None, over_steps=False))
+    assert job.error is None and not job.stopped
+    assert (job.name, job.progress.stage, job.progress.done) == (DEMO, "scores", 8)
+    scores = job.made / "scores.json"
+    before = scores.stat().st_mtime_ns
+    assert job.made.parent == background.home / "evaluations"
+    assert finished(background.evaluate([DEMO], "test", None, over_steps=False)).made == job.made
+    assert scores.stat().st_mtime_ns == before
+
+
+def test_while_one_goes_on_another_is_refused_and_a_stop_keeps_what_is_done(background):
+    going, may_end = threading.Event(), threading.Event()
+
+    def work(job):
+        going.set()
+        may_end.wait(30)
+
+    job = background.begin([DEMO], work)
+    going.wait(30)
+    with pytest.raises(ReviewError) as caught:
+        background.evaluate([DEMO], "test", None, over_steps=False)
+    assert caught.value.key == "evaluation.under_way" and background.busy
+    job.stop.set()
+    may_end.set()
+    assert finished(job).stopped and not background.busy
+
+
+def test_what_is_stopped_before_it_is_whole_is_no_evaluation_and_can_be_taken_up(background, monkeypatch):
+    from finetune.review import evaluating
+
+    real = evaluating.run
+
+    def stopped_at_once(folder, order, backend, stop, report):
+        stop.set()
+        return real(folder, order, backend, stop, report)
+
+    monkeypatch.setattr(evaluating, "run", stopped_at_once)
+    job = finished(background.evaluate([DEMO], "test", None, over_steps=False))
+    assert job.stopped and job.made is None
+    monkeypatch.setattr(evaluating, "run", real)
+    assert finished(background.evaluate([DEMO], "test", None, over_steps=False)).made is not None
+
+
+def test_one_that_was_damaged_is_made_anew(background):
+    made = finished(background.evaluate([DEMO], "test", None, over_steps=False)).made
+    (made / "order.json").write_text("{", encoding="utf-8")
+    job = finished(background.evaluate([DEMO], "test", None, over_steps=False))
+    assert job.error is None and job.made == made and evaluation.within(background.home)[0].folder == made
+
+
+def test_a_run_that_does_not_exist_ends_the_job_with_a_sentence(background):
+    job = finished(background.evaluate(["nobody-001"], "test", None, over_steps=False))
+    assert job.error.key == "run.unknown" and not job.stopped
+
+
+def test_something_unforeseen_is_one_sentence_and_the_next_job_can_begin(background):
+    def fails(job):
+        raise ZeroDivisionError
+
+    assert finished(background.begin([DEMO], fails)).error.key == "busy"
+    assert finished(background.begin([DEMO], lambda job: None)).error is None
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "key"), [([], "test", "evaluation.nothing"), ([DEMO], "train", "evaluation.split")]
+)
+def test_nothing_chosen_and_the_training_split_are_refused(background, names, split, key):
+    with pytest.raises(ReviewError) as caught:
+        background.evaluate(names, split, None, over_steps=False)
+    assert caught.value.key == key and background.job is None
+
+
+def test_a_model_on_another_machine_is_not_evaluated_from_here(tmp_path):
+    with pytest.raises(ReviewError) as caught:
+        Background(tmp_path, ScriptedBackend("ক")).evaluate([DEMO], "test", None, over_steps=False)
+    assert caught.value.key == "evaluation.remote"

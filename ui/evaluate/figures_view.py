@@ -1,0 +1,102 @@
+"""What an evaluation came to: the table with intervals, pictures, the report and the replies to take away.
+
+The figures are made by `finetune.review.evaluating`, the pictures by `evaluation_report`; here they are only shown.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from finetune.review import bits_over_steps, evaluation_report, judging
+from finetune.review.evaluation import Evaluation
+from ui import wording
+from ui.errors import language_of
+from ui.evaluate import chosen
+from ui.layout_parts import label, note_html
+from ui.maker import for_maker
+from ui.services import Services
+from ui.wording_evaluation import evaluation_words
+
+
+def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
+    """Lay out the page and wire it; gives the chooser, so that the replies' page can follow it."""
+    which = gr.Dropdown([], label=label("evaluate.which"), elem_id="evaluate-which")
+    shown = gr.HTML(padding=False, elem_id="evaluation")
+    with gr.Accordion(label("evaluate.take"), open=False):
+        with gr.Row(elem_classes="actions"):
+            reports = {
+                language: gr.Button(
+                    label(f"verdict.report.{language}"), size="sm", elem_id=f"evaluate-report-{language}"
+                )
+                for language in wording.LANGUAGES
+            }
+            scores = gr.Button(label("evaluate.scores"), size="sm", elem_id="evaluate-scores")
+        parcel = gr.File(show_label=False, label=label("train.zip.file"), visible=False, elem_id="evaluate-file")
+
+    def opened(name: str | None, request: gr.Request) -> list[Any]:
+        """The chooser with all evaluations there are, and the one that is chosen; the latest where none is."""
+        language = language_of(request)
+        with for_maker(services, request):
+            found = chosen.listed(services.home)
+            names = [chosen.name_of(services.home, one) for one in found]
+            name = name if name in names else (names[0] if names else None)
+            return [
+                gr.Dropdown(choices=chosen.titled(services.home, found, language), value=name),
+                *show(name, request),
+            ]
+
+    def show(name: str | None, request: gr.Request) -> list[Any]:
+        """The figures; what was made of another evaluation is put away."""
+        language = language_of(request)
+        if not name:
+            return [note_html("evaluate.none", language), gr.File(visible=False)]
+        with for_maker(services, request):
+            one = chosen.read(services.home, name)
+            figures = evaluation_report.sections(one, evaluation_words(language), language, **beside(services, one))
+            return [figures, gr.File(visible=False)]
+
+    def taken(ending: str, write: Callable[[Evaluation, Path], Any]) -> Any:
+        """A handler that writes a file of the chosen evaluation and offers it."""
+
+        def handler(name: str | None, request: gr.Request) -> gr.File:
+            with for_maker(services, request):
+                one = chosen.read(services.home, name)
+                path = Path(tempfile.mkdtemp(dir=services.scratch)) / f"{one.order['name']}-{one.folder.name}.{ending}"
+                write(one, path)
+                return gr.File(value=str(path), visible=True)
+
+        return handler
+
+    def reported(language: str) -> Any:
+        def write(one: Evaluation, path: Path) -> None:
+            date = time.strftime("%Y-%m-%d")
+            told = evaluation_report.page(one, evaluation_words(language), language, date=date, **beside(services, one))
+            path.write_text(told, encoding="utf-8")
+
+        return taken(f"{language}.html", write)
+
+    private = {"api_visibility": "private", "show_progress": "hidden"}
+    tab.select(opened, which, [which, shown, parcel], **private)
+    which.input(show, which, [shown, parcel], trigger_mode="always_last", **private)
+    for language, button in reports.items():
+        button.click(reported(language), which, parcel, **private)
+    scores.click(taken("json", copy_scores), which, parcel, **private)
+    return which
+
+
+def beside(services: Services, one: Evaluation) -> dict[str, Any]:
+    """What stands beside an evaluation's own figures: its run's checkpoints, and what a judge said of its replies."""
+    run = chosen.run_of(services.home, one)
+    steps = () if run is None else bits_over_steps.read(run).get(one.order["split"], ())
+    return {"steps": steps, "judged": judging.read(one.folder)}
+
+
+def copy_scores(one: Evaluation, path: Path) -> None:
+    """All figures as they lie on the disk."""
+    path.write_bytes((one.folder / "scores.json").read_bytes())

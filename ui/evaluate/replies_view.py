@@ -1,0 +1,172 @@
+"""All replies of an evaluation, by any score, topic or word: the question, the reference, and what both sides said."""
+
+from __future__ import annotations
+
+import html
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from finetune.review import evaluation_report, html_page
+from finetune.review.evaluation import DIFFERENCE, SORTS, Evaluation, Reply
+from finetune.review.evaluation_figures import SIDES
+from finetune.review.spoken import Spoken
+from ui import wording
+from ui.errors import language_of
+from ui.evaluate import chosen
+from ui.layout_parts import label, note_html
+from ui.maker import for_maker
+from ui.services import Services
+from ui.wording_evaluation import evaluation_words
+
+ROWS = 10
+"""Replies on one page."""
+
+SORT = "chrf"
+"""What replies are sorted by at first."""
+
+ANY = "*"
+"""The topic chooser's value for all topics; a topic may be empty."""
+
+ORDERS = ("most", "least")
+
+
+def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
+    """Lay out the page and wire it; gives the chooser, so that it can follow the figures' page."""
+    which = gr.Dropdown([], label=label("evaluate.which"))
+    with gr.Row():
+        score = gr.Dropdown([], label=label("evaluate.sort"), min_width=180, elem_id="evaluate-sort")
+        kind = gr.Radio(
+            [(label(f"evaluate.sort.{one}"), one) for one in reversed(SORTS)],
+            value=DIFFERENCE, label=label("evaluate.sort.of"), min_width=260,
+        )  # fmt: skip
+        order = gr.Radio(
+            [(label(f"evaluate.order.{one}"), one) for one in ORDERS],
+            value=ORDERS[0], label=label("evaluate.order"), min_width=200,
+        )  # fmt: skip
+    with gr.Row():
+        topic = gr.Dropdown([], label=label("evaluate.topic"), min_width=180, elem_id="evaluate-topic")
+        search = gr.Textbox(label=label("evaluate.search"), max_lines=1, min_width=220, elem_id="evaluate-search")
+    shown = gr.HTML(padding=False, elem_id="evaluate-replies")
+    with gr.Row(elem_classes="actions"):
+        before = gr.Button(label("evaluate.before"), size="sm", interactive=False)
+        after = gr.Button(label("evaluate.after"), size="sm", interactive=False, elem_id="evaluate-after")
+        as_csv = gr.Button(label("evaluate.csv"), size="sm", elem_id="evaluate-csv")
+        as_json = gr.Button(label("evaluate.json"), size="sm", elem_id="evaluate-json")
+    parcel = gr.File(show_label=False, label=label("train.zip.file"), visible=False)
+    start = gr.State(0)
+    asked = [which, score, kind, order, topic, search]
+    answer = [shown, before, after, start, parcel]
+
+    def opened(name: str | None, request: gr.Request) -> list[Any]:
+        """The choosers as the disk has it now, and the first replies of what is chosen; the latest where nothing is."""
+        language = language_of(request)
+        with for_maker(services, request):
+            found = chosen.listed(services.home)
+            names = [chosen.name_of(services.home, one) for one in found]
+            name = name if name in names else (names[0] if names else None)
+            titles = chosen.titled(services.home, found, language)
+        return [gr.Dropdown(choices=titles, value=name), *another(name, request)]
+
+    def another(name: str | None, request: gr.Request) -> list[Any]:
+        """The first replies of an evaluation, with its own topics and scores to choose from."""
+        language = language_of(request)
+        spoken = Spoken(evaluation_words(language), language)
+        scored, topics = [], []
+        if name:
+            with for_maker(services, request):
+                one = chosen.read(services.home, name)
+            scored = [(spoken.told(f"metric.{each}", each), each) for each in one.replies[0].scores[DIFFERENCE]]
+            topics = [(topic_ or wording.sentence("evaluate.topic.none", language), topic_) for topic_ in one.topics]
+        return [
+            gr.Dropdown(choices=scored, value=SORT if scored else None),
+            gr.Dropdown(choices=[(wording.sentence("evaluate.topic.any", language), ANY), *topics], value=ANY),
+            *show(name, SORT, DIFFERENCE, ORDERS[0], ANY, "", request),
+        ]
+
+    def show(
+        name: str | None, score_: str, kind_: str, order_: str, topic_: str, text: str, request: gr.Request, at: int = 0
+    ) -> list[Any]:
+        """Some replies, from `at` on, and whether there are more on either side of them."""
+        language = language_of(request)
+        if not name:
+            none = gr.Button(interactive=False)
+            return [note_html("evaluate.none", language), none, none, 0, gr.File(visible=False)]
+        with for_maker(services, request):
+            one = chosen.read(services.home, name)
+            found = one.rows(
+                f"{kind_}.{score_}", None if topic_ == ANY else topic_, text or "", at, ROWS,
+                descending=order_ == ORDERS[0],
+            )  # fmt: skip
+        spoken = Spoken(evaluation_words(language), language)
+        told = note_html("evaluate.found.none", language)
+        if found.rows:
+            span = {"first": at + 1, "last": at + len(found.rows), "total": found.total}
+            told = html.escape(wording.sentence("evaluate.found", language, **span))
+            told = f'<p class="quiet" role="status">{told}</p>' + "".join(
+                reply_html(reply, score_, spoken) for reply in found.rows
+            )
+        more = at + len(found.rows) < found.total
+        return [
+            f'<div lang="{language}">{told}</div>',
+            gr.Button(interactive=at > 0),
+            gr.Button(interactive=more),
+            at,
+            gr.File(visible=False),
+        ]
+
+    def turned(by: int) -> Any:
+        def handler(
+            name: str | None, score_: str, kind_: str, order_: str, topic_: str, text: str, at: int, request: gr.Request
+        ) -> list[Any]:
+            return show(name, score_, kind_, order_, topic_, text, request, max(0, at + by))
+
+        return handler
+
+    def taken(write: Any, ending: str) -> Any:
+        def handler(name: str | None, score_: str, kind_: str, topic_: str, text: str, request: gr.Request) -> gr.File:
+            with for_maker(services, request):
+                one = chosen.read(services.home, name)
+                path = Path(tempfile.mkdtemp(dir=services.scratch)) / f"{one.order['name']}-{one.folder.name}.{ending}"
+                write(one, path, f"{kind_}.{score_}", None if topic_ == ANY else topic_, text or "")
+                return gr.File(value=str(path), visible=True)
+
+        return handler
+
+    private = {"api_visibility": "private", "show_progress": "hidden"}
+    tab.select(opened, which, [which, score, topic, *answer], **private)
+    which.input(another, which, [score, topic, *answer], trigger_mode="always_last", **private)
+    for changed in (score.input, kind.input, order.input, topic.input, search.change):
+        changed(show, asked, answer, trigger_mode="always_last", **private)
+    before.click(turned(-ROWS), [*asked, start], answer, **private)
+    after.click(turned(ROWS), [*asked, start], answer, **private)
+    as_csv.click(taken(Evaluation.save_csv, "csv"), [which, score, kind, topic, search], parcel, **private)
+    as_json.click(taken(Evaluation.save_json, "json"), [which, score, kind, topic, search], parcel, **private)
+    return which
+
+
+def reply_html(reply: Reply, score: str, spoken: Spoken) -> str:
+    """One question, its references, and both replies side by side with the score they are sorted by."""
+
+    def text(told: str) -> str:
+        return html.escape(told).replace("\n", "<br>")
+
+    def figure(side: str) -> str:
+        value = reply.scores[side][score]
+        return html.escape(f"{spoken.told(f'metric.{score}', score)}: {evaluation_report.value(score, value, spoken)}")
+
+    references = "".join(f'<p lang="bn">{text(one)}</p>' for one in reply.references)
+    sides = "".join(
+        f'<article class="reply"><h4>{html_page.said(spoken, f"side.{side}")}</h4><p lang="bn">{text(said)}</p>'
+        f'<span class="quiet">{figure(side)}</span></article>'
+        for side, said in zip(SIDES, (reply.base, reply.tuned), strict=True)
+    )
+    topic = f" · {html.escape(reply.topic)}" if reply.topic else ""
+    return (
+        '<section class="review-item evaluated"><div class="question"><span class="quiet">'
+        f'{html_page.said(spoken, "samples.question")}{topic}</span><p lang="bn">{text(reply.question)}</p></div>'
+        f'<div class="replies">{sides}</div><details><summary>{html_page.said(spoken, "samples.reference")}</summary>'
+        f"{references}</details></section>"
+    )
