@@ -19,7 +19,7 @@ FIELDS = [f"{section}.{key}" for section, kind in SECTIONS.items() for key in ge
 VALUES = {str(choice) for name in FIELDS for choice in describe(name)["choices"] or ()}
 """What a recipe's fields may hold, as it stands in the file: `linear`, `official`, `bfloat16`."""
 
-ALLOWED = frozenset((NAMES + TERMS + re.sub("[0-9_]+", " ", " ".join(VALUES)).lower()).split())
+ALLOWED = frozenset(re.sub("[0-9_]+", " ", " ".join([NAMES, TERMS, *sorted(VALUES)])).lower().split())
 
 
 CODE = re.compile(

@@ -31,9 +31,10 @@ CANDIDATES = 256
 PROMPT_PART = 256
 """Tokens of a prompt that go through the model in one pass, so that a stop does not wait for a long conversation."""
 
-LENGTH_STEP = 16
-"""Prompts are padded to a multiple of this before they are answered. On a CPU, oneDNN makes code for every length that
-it meets and keeps it, some 5 MB each for the demo model: an app would grow with every message of a new length."""
+LENGTH_STEP = 32
+"""On a CPU, prompts are padded to a multiple of this, and each step looks at a multiple of it, what is not written yet
+being masked. oneDNN makes code for every length that it meets and keeps it, some 5 MB for a prompt's in the demo model:
+an app would grow with every message of a new length."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Decoder:
         self.rotary = model.model.rotary_emb
         self.final_norm = model.model.norm.weight
         self.dtype, self.device = self.embedding.dtype, self.embedding.device
+        self.length_step = LENGTH_STEP if self.device.type == "cpu" else 1
         self.layers = []
         for layer in model.model.layers:
             modules = {name: getattr(layer.self_attn, name) for name in (*FUSED["qkv"], "o_proj")}
@@ -86,7 +88,7 @@ class Decoder:
         import torch
 
         with torch.inference_mode():
-            pass_ = _Pass(self, requests, LENGTH_STEP)
+            pass_ = _Pass(self, requests, self.length_step)
             samplers = [Sampler(request, self.device) for request in requests]
             for part in pass_.prompt_parts():
                 if stop is not None and stop.is_set():
@@ -111,7 +113,7 @@ class Decoder:
         import torch
 
         with torch.inference_mode():
-            return _Pass(self, requests, LENGTH_STEP).prefill()
+            return _Pass(self, requests, self.length_step).prefill()
 
     def logits(self, ids: list[list[int]], adapter: Adapter | None) -> Iterator[Any]:
         """The logits (tokens, vocabulary) of every position of each sequence, one sequence at a time."""
@@ -128,13 +130,14 @@ class _Pass:
     """One batch on its way through the model: its cache, mask, positions and gates."""
 
     def __init__(self, decoder: Decoder, requests: list[Request], step: int = 1) -> None:
-        """step: what the length of the prompts, padding included, is a multiple of."""
+        """step: what the length of the prompts, padding included, is a multiple of, and what each token looks at."""
         import torch
 
         self.decoder = d = decoder
         self.rows = len(requests)
-        self.longest = -(-max(len(request.prompt) for request in requests) // step) * step
-        self.room = self.longest + max(request.settings.max_new_tokens for request in requests)
+        self.length_step = step
+        self.longest = self._stepped(max(len(request.prompt) for request in requests))
+        self.room = self._stepped(self.longest + max(request.settings.max_new_tokens for request in requests))
         self.length = 0
         self.pads = [self.longest - len(request.prompt) for request in requests]
         self.ids = torch.tensor([[0] * p + r.prompt for p, r in zip(self.pads, requests, strict=True)], device=d.device)
@@ -152,6 +155,11 @@ class _Pass:
         self.cos, self.sin = d.rotary(self.keys, positions)
         self.cos, self.sin = self.cos[:, None], self.sin[:, None]
         self.seen = torch.arange(self.room, device=d.device)[None] >= pads[:, None] if any(self.pads) else None
+        self.written = torch.zeros(1, self.room, dtype=torch.bool, device=d.device)
+
+    def _stepped(self, length: int) -> int:
+        """A length as it is computed with."""
+        return -(-length // self.length_step) * self.length_step
 
     def prompt_parts(self) -> Sequence[Any]:
         """The prompts in the parts that `read` takes one after the other, (rows, up to PROMPT_PART)."""
@@ -182,11 +190,11 @@ class _Pass:
 
         d, begin, end = self.decoder, self.length, self.length + ids.shape[1]
         x = F.embedding(ids, d.embedding)
-        mask, causal = self._mask(begin, end)
+        mask, causal, shown = self._mask(begin, end)
         cos, sin = self.cos[:, :, begin:end], self.sin[:, :, begin:end]
         for number, (layer, gate) in enumerate(zip(d.layers, self.gates, strict=True)):
             h = F.rms_norm(x, x.shape[-1:], layer["norm_in"], d.epsilon)
-            x = x + self._attention(number, layer, gate, h, cos, sin, mask, causal)
+            x = x + self._attention(number, layer, gate, h, cos, sin, mask, causal, shown)
             h = F.rms_norm(x, x.shape[-1:], layer["norm_mid"], d.epsilon)
             both = gate["gate_up"].add(h, layer["gate_up"](h))
             left, right = both.chunk(2, dim=-1)
@@ -196,7 +204,9 @@ class _Pass:
         x = x if every_position else x[:, -1]
         return F.linear(F.rms_norm(x, x.shape[-1:], d.final_norm, d.epsilon), d.head)
 
-    def _attention(self, number: int, layer: dict, gate: dict, h: Any, cos: Any, sin: Any, mask: Any, causal: bool):
+    def _attention(
+        self, number: int, layer: dict, gate: dict, h: Any, cos: Any, sin: Any, mask: Any, causal: bool, shown: int
+    ) -> Any:
         import torch.nn.functional as F
 
         d = self.decoder
@@ -212,8 +222,8 @@ class _Pass:
         self.values[number, :, :, begin:end] = qkv[:, d.heads + d.kv_heads :]
         out = F.scaled_dot_product_attention(
             turned[:, : d.heads],
-            self.keys[number, :, :, :end],
-            self.values[number, :, :, :end],
+            self.keys[number, :, :, :shown],
+            self.values[number, :, :, :shown],
             attn_mask=mask,
             is_causal=causal,
             enable_gqa=d.heads != d.kv_heads,
@@ -221,21 +231,26 @@ class _Pass:
         out = out.transpose(1, 2).reshape(rows, tokens, -1)
         return gate["o"].add(out, layer["o"](out))
 
-    def _mask(self, begin: int, end: int) -> tuple[Any, bool]:
-        """Which keys each query sees, as (mask, is_causal) for PyTorch's attention."""
+    def _mask(self, begin: int, end: int) -> tuple[Any, bool, int]:
+        """Which keys each query sees, as (mask, is_causal) for PyTorch's attention, and how many keys it is given."""
         import torch
 
+        self.written[:, begin:end] = True
+        shown = self._stepped(end)
+        if shown > end and end - begin == 1:
+            visible = self.written if self.seen is None else self.written & self.seen
+            return visible[:, None, None, :shown], False, shown
         if self.seen is None and (begin == 0 or end - begin == 1):
-            return None, end - begin > 1
+            return None, end - begin > 1, end
         seen = None if self.seen is None else self.seen[:, None, None, :end]
         if end - begin == 1:
-            return seen, False
+            return seen, False, end
         order = torch.ones(end, end, dtype=torch.bool, device=self.ids.device).tril()[begin:]
         if seen is None:  # PyTorch's is_causal would count the keys from the first on, not from `begin`
-            return order, False
+            return order, False, end
         # A padded query sees itself, or its softmax would be over nothing and give NaN.
         own = torch.eye(end, dtype=torch.bool, device=self.ids.device)[begin:]
-        return (seen & order) | own, False
+        return (seen & order) | own, False, end
 
 
 class Sampler:

@@ -439,7 +439,7 @@ def test_the_language_is_switched_to_english_and_back_and_remembered(page):
     for language, number in (("en", 1), ("bn", 0)):
         page.locator("#language").click()
         expect(page.locator("html")).to_have_attribute("lang", re.compile(language))
-        for tab, key in enumerate(("tab.train", "tab.compare", "tab.chat")):
+        for tab, key in enumerate(("tab.train", "tab.compare", "tab.evaluate", "tab.chat")):
             expect(page.get_by_role("tab").nth(tab)).to_have_text(LABELS[key][number])
         page.reload()
         expect(page.get_by_role("tab").nth(CHAT)).to_have_text(LABELS["tab.chat"][number])
