@@ -11,9 +11,10 @@ PIP    := $(BIN)/pip --disable-pip-version-check install --quiet
 run: $(VENV)/.run
 	$(BIN)/python app.py
 
-# Two files of tests at a time, each with one thread: most of them wait for a browser or for a process half of the time.
+# First what needs no browser, two files at a time with one thread each; then the browser's, which want quiet cores.
 test: $(VENV)/.test system check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m browser
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet .

@@ -17,10 +17,7 @@ from finetune.data.prompts import PromptFormat
 from finetune.recipe import ROOT
 from tests.rows import ROWS
 
-LONGEST = (
-    "browser/test_tabs.py", "test_trials.py", "browser/test_chat.py", "browser/test_accessibility.py",
-    "browser/test_compare.py", "test_real_input.py", "ui/test_http.py", "review/test_evaluating.py",
-)  # fmt: skip
+LONGEST = ("test_trials.py", "test_real_input.py", "ui/test_http.py", "review/test_evaluating.py")
 """Files that take longest, the longest first: `make test` runs several files at a time, and none of these should be
 what all others are waited for at the end."""
 

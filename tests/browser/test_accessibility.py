@@ -24,6 +24,10 @@ WAYS = [("bn", "dark", 390)]
 if os.environ.get("SHOHOMORMI_EVERY_WAY"):
     WAYS += [("bn", "light", 1280), ("en", "dark", 1280), ("en", "light", 390)]
 
+SQUEEZED = """() => [...document.querySelectorAll(".block:has(input[type=checkbox])")]
+  .filter((one) => one.checkVisibility() && one.clientWidth < 100).map((one) => one.id)"""
+"""Checkboxes that other controls leave no room: Gradio gives them none of their own."""
+
 GRAVE = ("serious", "critical")
 
 KNOWN: dict[str, str] = {}
@@ -64,6 +68,7 @@ class Seen:
     texts: list[tuple[str, str]] = field(default_factory=list)
     tabs: list[str] = field(default_factory=list)
     wide: list[str] = field(default_factory=list)
+    narrow: list[str] = field(default_factory=list)
     spoken: set[str] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
     cookies: set[str] = field(default_factory=set)
@@ -116,6 +121,7 @@ def seen(request, app, browser, review):
         found.spoken.add(page.locator("html").get_attribute("lang"))
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.wide.append(name)
+        found.narrow += [f"{name}: {place}" for place in page.evaluate(SQUEEZED)]
     found.cookies = {one["name"] for one in page.context.cookies()}
     page.context.close()
     return found
@@ -150,6 +156,10 @@ def test_the_page_says_which_language_it_speaks(seen):
 
 def test_no_page_scrolls_sideways(seen):
     assert seen.wide == []
+
+
+def test_no_words_of_a_checkbox_stand_on_end(seen):
+    assert seen.narrow == []
 
 
 def test_no_page_asks_another_machine_for_anything_and_the_language_is_the_only_cookie(seen, app):

@@ -55,8 +55,12 @@ def unfold(page, key):
 
 def fill_number(page, key, value):
     field = page.get_by_label(bengali(key), exact=True).locator("visible=true").first
-    field.fill(str(value))
-    field.press("Tab")
+    for _ in range(20):  # on a busy machine Gradio may write what the field held a good while after it came into sight
+        field.fill(str(value))
+        field.press("Tab")
+        page.wait_for_timeout(100)
+        if field.input_value() == str(value):
+            break
     expect(field).to_have_value(str(value))
 
 

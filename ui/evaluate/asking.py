@@ -103,12 +103,12 @@ def card_html(job: Job | None, language: str) -> str:
         return f'<div class="run-card failed" lang="{language}"><div class="error" role="alert">{told}</div></div>'
     whose = wording.sentence("adapter.demo", language) if job.name == DEMO else job.name
     facts = [whose] if job.name else []
-    at, share = job.progress, 0.0
+    at = job.progress
+    share = 100 * at.done / (at.total or 1) if at else 0.0
     if job.over:
-        facts, share = [*facts, wording.sentence(f"evaluate.{'stopped' if job.stopped else 'done'}", language)], 100.0
-        share = 100.0 if not job.stopped or at is None else 100 * at.done / (at.total or 1)
+        facts.append(wording.sentence(f"evaluate.{'stopped' if job.stopped else 'done'}", language))
+        share = share if job.stopped else 100.0
     elif at is not None:
-        share = 100 * at.done / (at.total or 1)
         facts.append(wording.sentence(f"evaluate.stage.{at.stage}", language, done=at.done, total=at.total))
         if at.left:
             facts.append(wording.sentence("pairs.left", language, time=wording.spoken_time(at.left, language)))

@@ -45,8 +45,10 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> RunsTable:
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
             chosen = gr.Dropdown([], label=label("train.run"), interactive=True, allow_custom_value=True)
-            words = gr.Textbox(label=label("history.notes"), lines=2)
-            tags = gr.Textbox(label=label("history.tags"), info=label("history.tags.info"), max_lines=1)
+            words = gr.Textbox(label=label("history.notes"), lines=2, interactive=False)
+            tags = gr.Textbox(
+                label=label("history.tags"), info=label("history.tags.info"), max_lines=1, interactive=False
+            )
             with gr.Row(elem_classes="actions"):
                 keep = gr.Button(label("history.keep"), size="sm")
                 opened = gr.Button(label("history.open"), size="sm", variant="primary")
@@ -72,7 +74,9 @@ def build(services: Services, page: gr.Blocks, tab: gr.Tab) -> RunsTable:
 
     def read(name: str | None, beside: str | None, request: gr.Request) -> Any:
         with shown_to_user(language_of(request)):
-            return *_noted(services, name), _differences(services, name, beside, language_of(request))
+            # Nobody can write before what stands there has come: it would be overwritten.
+            fields = [gr.Textbox(value=text, interactive=bool(name)) for text in _noted(services, name)]
+            return *fields, _differences(services, name, beside, language_of(request))
 
     def compared(name: str | None, beside: str | None, request: gr.Request) -> str:
         language = language_of(request)

@@ -21,6 +21,7 @@ def test_a_card_says_who_is_asked_what_happens_and_how_long_it_still_takes():
 def test_what_was_stopped_says_that_it_can_go_on_and_what_is_done_says_so():
     told = card(over=True, stopped=True, progress=Progress("bits", 100, 400))
     assert "run-card stopped" in told and "সেখান থেকেই চলবে" in told and "width:25.0%" in told
+    assert "width:0.0%" in card(over=True, stopped=True)
     assert "run-card finished" in card(over=True) and "width:100.0%" in card(over=True)
 
 
