@@ -1,8 +1,8 @@
 """What the app writes to its log: where something went wrong and what kind of error it was, never what a person wrote.
 
 An error's own words can quote anybody: Gradio's own say what it was sent. So a traceback is written without its last
-words, but for errors of the machine (a file, a disk, a package), whose words name no more than a path. What other
-libraries print by themselves is theirs; none that is used here prints what it is given.
+words, but for errors of the machine (a file, a disk, a package), whose words name no more than a path. It does not
+know what libraries print by themselves.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ui.wording_evaluation import EVALUATION
+
 LABELS: dict[str, tuple[str, str]] = {
     "tab.evaluate": ("মূল্যায়ন", "Evaluate"),
     "evaluate.page.ask": ("শুরু", "Ask"),
@@ -36,8 +38,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "evaluate.scores": ("সব সংখ্যা (JSON)", "All figures (JSON)"),
     "evaluate.sort": ("কোন মাপে সাজাবেন", "Sort by"),
     "evaluate.sort.of": ("কার", "Of"),
-    "evaluate.sort.base": ("মূল মডেল", "Base"),
-    "evaluate.sort.tuned": ("শেখানো মডেল", "Fine-tuned"),
+    "evaluate.sort.base": EVALUATION["side.base"],
+    "evaluate.sort.tuned": EVALUATION["side.tuned"],
     "evaluate.sort.difference": ("তফাত", "Difference"),
     "evaluate.order": ("কোনটা আগে", "First"),
     "evaluate.order.most": ("বেশি যেখানে", "The highest"),
@@ -69,7 +71,6 @@ LABELS: dict[str, tuple[str, str]] = {
 }
 
 SENTENCES: dict[str, tuple[str, str]] = {
-    "adapter.demo": ("ডেমো অ্যাডাপ্টার", "Demo adapter"),
     "evaluate.none": (
         "এখনও কোনো মূল্যায়ন নেই। “শুরু” পাতা থেকে একটা করুন।",
         "No evaluation yet. Start one under “Ask”.",

@@ -190,7 +190,8 @@ class _Pass:
 
         d, begin, end = self.decoder, self.length, self.length + ids.shape[1]
         x = F.embedding(ids, d.embedding)
-        mask, causal, shown = self._mask(begin, end)
+        shown = self._stepped(end) if ids.shape[1] == 1 else end
+        mask, causal = self._mask(begin, end, shown)
         cos, sin = self.cos[:, :, begin:end], self.sin[:, :, begin:end]
         for number, (layer, gate) in enumerate(zip(d.layers, self.gates, strict=True)):
             h = F.rms_norm(x, x.shape[-1:], layer["norm_in"], d.epsilon)
@@ -231,26 +232,25 @@ class _Pass:
         out = out.transpose(1, 2).reshape(rows, tokens, -1)
         return gate["o"].add(out, layer["o"](out))
 
-    def _mask(self, begin: int, end: int) -> tuple[Any, bool, int]:
-        """Which keys each query sees, as (mask, is_causal) for PyTorch's attention, and how many keys it is given."""
+    def _mask(self, begin: int, end: int, shown: int) -> tuple[Any, bool]:
+        """Which of the first `shown` keys each query sees, as (mask, is_causal) for PyTorch's attention."""
         import torch
 
         self.written[:, begin:end] = True
-        shown = self._stepped(end)
-        if shown > end and end - begin == 1:
+        if shown > end:
             visible = self.written if self.seen is None else self.written & self.seen
-            return visible[:, None, None, :shown], False, shown
+            return visible[:, None, None, :shown], False
         if self.seen is None and (begin == 0 or end - begin == 1):
-            return None, end - begin > 1, end
+            return None, end - begin > 1
         seen = None if self.seen is None else self.seen[:, None, None, :end]
         if end - begin == 1:
-            return seen, False, end
+            return seen, False
         order = torch.ones(end, end, dtype=torch.bool, device=self.ids.device).tril()[begin:]
         if seen is None:  # PyTorch's is_causal would count the keys from the first on, not from `begin`
-            return order, False, end
+            return order, False
         # A padded query sees itself, or its softmax would be over nothing and give NaN.
         own = torch.eye(end, dtype=torch.bool, device=self.ids.device)[begin:]
-        return (seen & order) | own, False, end
+        return (seen & order) | own, False
 
 
 class Sampler:

@@ -101,8 +101,7 @@ def card_html(job: Job | None, language: str) -> str:
     if job.error is not None:
         told = html.escape(wording.error(job.error, language))
         return f'<div class="run-card failed" lang="{language}"><div class="error" role="alert">{told}</div></div>'
-    whose = wording.sentence("adapter.demo", language) if job.name == DEMO else job.name
-    facts = [whose] if job.name else []
+    facts = [chosen.whose_of(job.name, language)] if job.name else []
     at = job.progress
     share = 100 * at.done / (at.total or 1) if at else 0.0
     if job.over:

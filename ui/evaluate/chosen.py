@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,10 +31,32 @@ def titled(home: Path, found: list[Evaluation], language: str) -> list[tuple[str
     return [(title(one, language), name_of(home, one)) for one in found]
 
 
+def offered(home: Path, name: str | None, language: str) -> tuple[list[tuple[str, str]], str | None]:
+    """A chooser's choices as the disk has them now, and its value: the name where it is there, else the latest."""
+    choices = titled(home, listed(home), language)
+    return choices, kept(choices, name)
+
+
+def kept(choices: list[tuple[str, str]], name: str | None) -> str | None:
+    """What a chooser holds of these choices: what it held, else the first."""
+    values = [value for _, value in choices]
+    return name if name in values else (values[0] if values else None)
+
+
+def parcel(scratch: Path, one: Evaluation, ending: str) -> Path:
+    """Where a file of an evaluation is written on its way to a browser, under a name that says whose it is."""
+    return Path(tempfile.mkdtemp(dir=scratch)) / f"{one.order['name']}-{one.folder.name}.{ending}"
+
+
+def whose_of(name: str, language: str) -> str:
+    """Whose evaluation it is, for people: the demo adapter has words of its own."""
+    return wording.label("adapter.demo", language) if name == DEMO else name
+
+
 def title(one: Evaluation, language: str) -> str:
     """An evaluation as a person would call it."""
     order = one.order
-    whose = wording.sentence("adapter.demo", language) if order["name"] == DEMO else order["name"]
+    whose = whose_of(order["name"], language)
     asked = wording.sentence("evaluate.questions", language, count=order["prompts"])
     when = wording.digits(time.strftime("%Y-%m-%d %H:%M", time.localtime(_made(one))), language)
     return " · ".join([whose, wording.sentence(f"evaluate.split.{order['split']}", language), asked, when])

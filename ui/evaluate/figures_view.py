@@ -5,7 +5,6 @@ The figures are made by `finetune.review.evaluating`, the pictures by `evaluatio
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from finetune.review import bits_over_steps, evaluation_report, judging
-from finetune.review.evaluation import Evaluation
+from finetune.review.evaluation import SCORES, Evaluation
 from ui import wording
 from ui.errors import language_of
 from ui.evaluate import chosen
@@ -43,13 +42,8 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         """The chooser with all evaluations there are, and the one that is chosen; the latest where none is."""
         language = language_of(request)
         with for_maker(services, request):
-            found = chosen.listed(services.home)
-            names = [chosen.name_of(services.home, one) for one in found]
-            name = name if name in names else (names[0] if names else None)
-            return [
-                gr.Dropdown(choices=chosen.titled(services.home, found, language), value=name),
-                *show(name, request),
-            ]
+            choices, name = chosen.offered(services.home, name, language)
+        return [gr.Dropdown(choices=choices, value=name), *show(name, request)]
 
     def show(name: str | None, request: gr.Request) -> list[Any]:
         """The figures; what was made of another evaluation is put away."""
@@ -67,7 +61,7 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         def handler(name: str | None, request: gr.Request) -> gr.File:
             with for_maker(services, request):
                 one = chosen.read(services.home, name)
-                path = Path(tempfile.mkdtemp(dir=services.scratch)) / f"{one.order['name']}-{one.folder.name}.{ending}"
+                path = chosen.parcel(services.scratch, one, ending)
                 write(one, path)
                 return gr.File(value=str(path), visible=True)
 
@@ -99,4 +93,4 @@ def beside(services: Services, one: Evaluation) -> dict[str, Any]:
 
 def copy_scores(one: Evaluation, path: Path) -> None:
     """All figures as they lie on the disk."""
-    path.write_bytes((one.folder / "scores.json").read_bytes())
+    path.write_bytes((one.folder / SCORES).read_bytes())

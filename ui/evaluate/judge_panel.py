@@ -88,8 +88,7 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
             ]
             made = chosen.titled(services.home, chosen.listed(services.home), language)
         choices = [*sets, *made]
-        values = [value for _, value in choices]
-        name = name if name in values else (values[0] if values else None)
+        name = chosen.kept(choices, name)
         return [gr.Dropdown(choices=choices, value=name), *looked(name, request)]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}

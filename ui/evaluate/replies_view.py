@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -64,11 +62,8 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         """The choosers as the disk has it now, and the first replies of what is chosen; the latest where nothing is."""
         language = language_of(request)
         with for_maker(services, request):
-            found = chosen.listed(services.home)
-            names = [chosen.name_of(services.home, one) for one in found]
-            name = name if name in names else (names[0] if names else None)
-            titles = chosen.titled(services.home, found, language)
-        return [gr.Dropdown(choices=titles, value=name), *another(name, request)]
+            choices, name = chosen.offered(services.home, name, language)
+        return [gr.Dropdown(choices=choices, value=name), *another(name, request)]
 
     def another(name: str | None, request: gr.Request) -> list[Any]:
         """The first replies of an evaluation, with its own topics and scores to choose from."""
@@ -129,7 +124,7 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         def handler(name: str | None, score_: str, kind_: str, topic_: str, text: str, request: gr.Request) -> gr.File:
             with for_maker(services, request):
                 one = chosen.read(services.home, name)
-                path = Path(tempfile.mkdtemp(dir=services.scratch)) / f"{one.order['name']}-{one.folder.name}.{ending}"
+                path = chosen.parcel(services.scratch, one, ending)
                 write(one, path, f"{kind_}.{score_}", None if topic_ == ANY else topic_, text or "")
                 return gr.File(value=str(path), visible=True)
 
