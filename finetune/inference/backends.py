@@ -9,7 +9,6 @@ They do not screen what people write (`safety.py`), and they log no text.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from typing import Any, Protocol
 from finetune import bengali, models
 from finetune.data.prompts import Message, PromptFormat, encode_example, encode_prompt, stop_ids
 from finetune.errors import BackendError
-from finetune.inference import context
+from finetune.inference import context, cpu_memory
 from finetune.inference.graphemes import GraphemeText
 from finetune.recipe import Generation, default
 
@@ -50,15 +49,8 @@ class Backend(Protocol):
         """
 
 
-CPU_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
-"""What oneDNN and PyTorch's layer over it remember of shapes that they have met, by their own variables. Replies come
-in ever new lengths: with the default of 1,024 each, memory grew by half a gigabyte in 500 replies."""
-
-
-def bound_cpu_caches() -> None:
-    """Bound what PyTorch keeps for each shape on a CPU; of effect where nothing was computed yet in this process."""
-    for name, capacity in CPU_CACHES.items():
-        os.environ.setdefault(name, capacity)
+WAIT = 0.05
+"""Seconds after which whoever waits for a turn looks whether they are still wanted."""
 
 
 class LocalBackend:
@@ -85,7 +77,7 @@ class LocalBackend:
 
     def _load(self) -> None:
         if self._decoder is None:
-            bound_cpu_caches()
+            cpu_memory.bound_caches()
             from finetune.inference.decoding import Decoder
 
             model, self._tokenizer = models.load_base(self.model, four_bit=self.four_bit)
@@ -137,13 +129,13 @@ class LocalBackend:
 
     def fit(self, side: Side) -> tuple[Side, int]:
         """See Backend."""
-        with self._lock:
-            self._load()
-            style = self._style([side])
-            room = min(context.WINDOW, self._decoder.longest) - side.settings.max_new_tokens
-            kept, left_out = context.within(
-                cleaned(side.messages), room, lambda messages: len(encode_prompt(self._tokenizer, messages, style))
-            )
+        if not self.loaded:
+            self.load()  # what is read here never changes then, so that nobody waits for another's reply
+        style = self._style([side])
+        room = min(context.WINDOW, self._decoder.longest) - side.settings.max_new_tokens
+        kept, left_out = context.within(
+            cleaned(side.messages), room, lambda messages: len(encode_prompt(self._tokenizer, messages, style))
+        )
         return replace(side, messages=kept), left_out
 
     def tokens(
@@ -151,13 +143,15 @@ class LocalBackend:
     ) -> Iterator[list[int | None]]:
         """The token ids behind `stream`, a list a step; ignore_end goes on to max_new_tokens whatever is said.
 
-        `stop` is heeded while the prompts are read; between two steps who iterates does so.
+        `stop` is heeded before the prompts are read and while they are; between two steps who iterates does so.
         """
         if not sides:
             return
         from finetune.inference.decoding import Request
 
-        with self._lock:
+        with self._turn(stop) as come:
+            if not come:
+                return
             self._load()
             style = self._style(sides)
             requests = [
@@ -169,6 +163,20 @@ class LocalBackend:
                 for side in sides
             ]
             yield from self._decoder.generate(requests, set() if ignore_end else stop_ids(self._tokenizer), stop)
+
+    @contextlib.contextmanager
+    def _turn(self, stop: threading.Event | None) -> Iterator[bool]:
+        """The machine for one batch, once it is free; False where a stop came first."""
+        while not self._lock.acquire(timeout=WAIT if stop else -1):
+            if stop.is_set():
+                yield False
+                return
+        try:
+            yield True
+        finally:
+            if self.loaded and self._decoder.device.type == "cpu":
+                cpu_memory.give_back_freed()
+            self._lock.release()
 
     def first_logits(self, sides: Sequence[Side], style: PromptFormat | None = None) -> list[Any]:
         """What each side would draw its first token from, (vocabulary,) a row, all rows in one batch as in `stream`.

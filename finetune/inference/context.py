@@ -6,6 +6,7 @@ what is left out is counted, so that the page can say so. It counts nothing itse
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Sequence
 
 from finetune.data.prompts import Message
@@ -27,10 +28,15 @@ def within(
     system = [message for message in messages[:1] if message["role"] == "system"]
     spoken = list(messages[len(system) :])
     starts = [number for number, message in enumerate(spoken) if message["role"] == "user"]
-    for left_out, start in enumerate(starts):
-        kept = [*system, *spoken[start if left_out else 0 :]]
-        if count(kept) <= room:
-            return kept, left_out
+
+    def kept(left_out: int) -> list[Message]:
+        return [*system, *spoken[starts[left_out] if left_out else 0 :]]
+
+    # Counting is dear, and what is left grows ever shorter: so the first cut that fits is searched for by halves.
+    numbers = range(len(starts))
+    fewest = bisect.bisect_left(numbers, True, key=lambda left_out: count(kept(left_out)) <= room)
+    if fewest < len(starts):
+        return kept(fewest), fewest
     raise BackendError(
         f"The message is longer than the model can read at once ({room} tokens). Send it in parts.",
         key="backend.message_too_long",

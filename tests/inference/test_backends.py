@@ -232,6 +232,26 @@ def test_a_second_stream_waits_until_the_first_is_done_and_then_writes(backend):
     assert got.wait(20)
 
 
+def test_a_stop_is_heeded_while_another_stream_is_being_written_and_takes_nothing_from_it(backend):
+    first = backend.stream([Side(SAID, None, SHORT)])
+    shown = [next(first)]
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    waiting = threading.Thread(target=lambda: list(backend.stream([Side(SAID, None, SHORT)], stop)), daemon=True)
+    waiting.start()
+    waiting.join(2)
+    assert not waiting.is_alive()
+    shown += first
+    assert "".join(piece for (piece,) in shown) == reply(backend, Side(SAID, None, SHORT))
+
+
+def test_what_fits_is_reckoned_while_another_stream_is_being_written(backend):
+    stream = backend.stream([Side(SAID, None, SHORT)])
+    next(stream)
+    assert within(2, lambda: backend.fit(Side(SAID, None, SHORT)))[1] == 0
+    stream.close()
+
+
 def test_a_set_stop_event_ends_the_stream_and_the_next_call_works(backend):
     stop = threading.Event()
     whole = "".join(pieces[0] for pieces in backend.stream([Side(SAID, None, SHORT)]))

@@ -46,3 +46,9 @@ def test_a_reply_that_stands_first_belongs_to_the_first_turn():
     greeting = {"role": "assistant", "content": "hello"}
     assert within([greeting, *TALK], 20, count) == ([greeting, *TALK], 0)
     assert within([greeting, *TALK], 15, count) == (TALK[2:], 1)
+
+
+def test_a_very_long_conversation_is_counted_a_few_times_only():
+    counted = []
+    within([message for size in range(500) for message in turn(1)], 100, lambda m: counted.append(m) or count(m))
+    assert len(counted) <= 10  # two to the ninth is more than 500
