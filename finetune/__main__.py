@@ -227,15 +227,19 @@ def score(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="chat: first token and rate; pair: a pair over one reply; train.")],
+    what: Annotated[
+        str, typer.Argument(help="chat: first token and rate; pair: a pair over one reply; train; decode.")
+    ],
     repeats: Annotated[int, typer.Option(help="Replies measured after one warm-up.", min=1)] = 5,
-    shape: Annotated[str | None, typer.Option(help="train: random weights of this shape, llama-3.1-8b.")] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="train, decode: random weights of this shape, llama-3.1-8b.")
+    ] = None,
     peer: Annotated[str, typer.Option(help="train: transformers (TRL + PEFT as they come) or none.")] = "transformers",
     as_json: Json = False,
 ) -> None:
     """Measure the demo model, or a model of random weights, on this machine."""
     from finetune import bench as benches
-    from finetune import bench_training
+    from finetune import bench_decoding, bench_training
 
     with told_to_user(), only_json(as_json):
         if what == "train":
@@ -243,11 +247,16 @@ def bench(
                 raise usage("--peer", f"{peer!r} is not known; choose transformers or none.")
             result = bench_training.train(shape, peer=peer != "none")
             told = bench_training.lines(result)
+        elif what == "decode":
+            result = bench_decoding.decode(shape)
+            told = bench_decoding.lines(result)
         elif what in benches.BENCHES:
             result = benches.BENCHES[what](repeats)
             told = [f"{k}: {v:.2f}" if isinstance(v, float) else f"{k}: {v}" for k, v in result.items()]
         else:
-            raise usage("bench", f"{what!r} is not known; choose one of {', '.join([*benches.BENCHES, 'train'])}.")
+            raise usage(
+                "bench", f"{what!r} is not known; choose one of {', '.join([*benches.BENCHES, 'train', 'decode'])}."
+            )
     show(result, as_json, told)
 
 

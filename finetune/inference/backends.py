@@ -78,10 +78,10 @@ class LocalBackend:
     def _load(self) -> None:
         if self._decoder is None:
             cpu_memory.bound_caches()
-            from finetune.inference.decoding import Decoder
+            from finetune.inference.captured import decoder_for
 
             model, self._tokenizer = models.load_base(self.model, four_bit=self.four_bit)
-            self._decoder = Decoder(model)
+            self._decoder = decoder_for(model)
 
     def _adapter(self, folder: Path | None) -> Any:
         if folder is None:
@@ -218,11 +218,14 @@ class LocalBackend:
             return costs
 
     def _style(self, sides: Sequence[Side]) -> PromptFormat:
-        """One format for all rows: the tuned side's, so that a pair differs in the adapter alone."""
+        """One format for all rows: the tuned side's, so that a pair differs in the adapter alone; else the model's.
+
+        A merged model has the format of the adapter that is in it (`merging.py`), any other base has the default.
+        """
         for side in sides:
             if side.adapter is not None:
                 return PromptFormat.load(side.adapter)
-        return PromptFormat()
+        return PromptFormat.load(Path(models.resolve(self.model)))
 
 
 class ScriptedBackend:

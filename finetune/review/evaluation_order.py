@@ -148,10 +148,16 @@ def of_run(run: Run, backend: LocalBackend, split: str = "test", limit: int | No
 
 def of_demo(backend: LocalBackend, split: str = "test", limit: int | None = None) -> Order:
     """The same for the demo's adapter on the demo's corpus, which is split anew."""
-    recipe, tuned = Recipe.read(models.DEMO), Contestant(models.DEMO, models.DEMO_ADAPTER)
-    with tempfile.TemporaryDirectory() as folder:
-        report = splits.prepare(recipe.data, Path(folder))
-        return _order(models.DEMO, tuned, recipe, Path(folder), report, backend, split, limit)
+    tuned = Contestant(models.DEMO, models.DEMO_ADAPTER)
+    return _of_corpus(models.DEMO, tuned, Recipe.read(models.DEMO), backend, split, limit)
+
+
+def of_adapter(
+    adapter: Path, recipe: Recipe, backend: LocalBackend, split: str = "test", limit: int | None = None
+) -> Order:
+    """The same for an adapter's folder without its run, on the recipe's corpus, which is split anew."""
+    models.read_adapter_config(adapter)
+    return _of_corpus(adapter.name, Contestant(f"adapter:{adapter.name}", adapter), recipe, backend, split, limit)
 
 
 def place(home: Path, run: Run | None, order: Order) -> Path:
@@ -198,6 +204,14 @@ def batching(model: str) -> Batching:
     a_token = 2 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * width  # keys and values
     card = torch.cuda.get_device_properties(0).total_memory
     return Batching(MOST_ON_GPU, int(SHARE_FOR_CACHE * card / a_token))
+
+
+def _of_corpus(
+    name: str, tuned: Contestant, recipe: Recipe, backend: LocalBackend, split: str, limit: int | None
+) -> Order:
+    with tempfile.TemporaryDirectory() as folder:
+        report = splits.prepare(recipe.data, Path(folder))
+        return _order(name, tuned, recipe, Path(folder), report, backend, split, limit)
 
 
 def _order(

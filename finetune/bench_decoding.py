@@ -1,0 +1,247 @@
+"""Measure decoding on this machine: ours beside transformers' generate, on the same NF4 weights, in one run.
+
+    python -m finetune.bench_decoding llama-3.1-8b > decoding.json
+
+Random weights in the exact shape of a model stand in for it: speed does not depend on their values. They are made on
+the device and quantised there, with nothing on disk. A prompt of 200 tokens is answered with 128, first alone and then
+as a pair of base and tuned. Each part is measured by itself, and one that fails leaves its traceback in its place; each
+is also told on standard error as it is there, so that a run cut short loses nothing. It does not judge what is written.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from finetune import bench_step, models
+from finetune.bench_weights import build, random_adapter, with_peft, without_peft
+from finetune.errors import RunError
+from finetune.inference.adapters import Adapter
+from finetune.inference.decoding import Decoder, Request
+from finetune.recipe import Generation
+from finetune.training import memory
+from finetune.training.machine import machine
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a reply is: tokens of the prompt, tokens written, and how often it is measured after a warm-up."""
+
+    prompt: int = 200
+    tokens: int = 128
+    repeats: int = 3
+
+
+def decode(
+    shape: str | None = None, load: Load = Load(), tell: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Tokens a second, first token and pair over reply, of ours and of transformers.
+
+    `shape` names a base whose dimensions are known (`llama-3.1-8b`); None takes the demo's. `ours` and `peer` are
+    tokens a second of captured graphs and of transformers' generate, `ratio` one over the other; None where a part
+    failed. RunError where the shape is not known.
+    """
+    dimensions = memory.shape(shape or str(models.DEMO_BASE))
+    if dimensions is None:
+        raise RunError(f"The dimensions of {shape} are not known. Choose llama-3.1-8b.", key="bench.shape", shape=shape)
+    model = build(dimensions)
+    parts: dict[str, Any] = {}
+    for name, measured in (
+        ("transformers generate, NF4", lambda: _peer(model, load)),
+        ("transformers generate, NF4 + adapter", lambda: _peer(with_peft(model), load)),
+        ("ours, launch by launch", lambda: _replies(Decoder(without_peft(model)), load)),
+        ("ours, graphs of PyTorch's operators", lambda: _replies(_captured(model, fused=False), load)),
+        ("ours, graphs", lambda: _replies(_captured(model), load)),
+        ("ours, graphs, many rows", lambda: _many(_captured(model), load)),
+        ("ours, an adapter changed", lambda: _changed(_captured(model), load)),
+        ("products", lambda: bench_step.products(Decoder(without_peft(model)))),
+        ("kernels of a step", lambda: _profiled(_captured(model), load)),
+    ):
+        try:
+            parts[name] = measured()
+        except Exception:  # whatever it is belongs into the result, and the other parts go on
+            parts[name] = {"failed": traceback.format_exc()}
+        tell(json.dumps({name: parts[name]}))
+        gc.collect()
+    ours, theirs = (
+        parts[name].get("tokens_per_second") for name in ("ours, graphs", "transformers generate, NF4 + adapter")
+    )
+    return {
+        "ours": ours,
+        "peer": theirs,
+        "ratio": ours / theirs if ours and theirs else None,
+        "prompt_tokens": load.prompt,
+        "tokens": load.tokens,
+        "parts": parts,
+        "machine": machine().name,
+        "versions": _versions(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _captured(model: Any, fused: bool = True) -> Decoder:
+    from finetune.inference.captured import CapturedDecoder
+
+    return CapturedDecoder(without_peft(model), fused=fused)
+
+
+def _requests(decoder: Decoder, load: Load, adapters: list[Adapter | None]) -> list[Request]:
+    settings = Generation(max_new_tokens=load.tokens, temperature=0.7, top_p=0.9)
+    prompt = [17 + number % 400 for number in range(load.prompt)]
+    return [Request(prompt, adapter, settings) for adapter in adapters]
+
+
+def _times(steps: Iterator[Any]) -> list[float]:
+    """Seconds until each step was there, from now."""
+    began = time.perf_counter()
+    return [time.perf_counter() - began for _ in steps]
+
+
+def _replies(decoder: Decoder, load: Load) -> dict[str, Any]:
+    """First token, rate and what a pair costs, medians after a warm-up; `warm_up_s` is what the first reply took."""
+    adapter = random_adapter(decoder)
+    times: dict[str, list[list[float]]] = {"tuned": [], "base": [], "pair": []}
+    sides: dict[str, list[Adapter | None]] = {"tuned": [adapter], "base": [None], "pair": [None, adapter]}
+    warm_up = {}
+    for number in range(load.repeats + 1):
+        for name, which in sides.items():
+            found = _times(decoder.generate(_requests(decoder, load, which), set()))
+            if number:
+                times[name].append(found)
+            else:
+                warm_up[name] = found[-1]
+    whole = {name: statistics.median(each[-1] for each in found) for name, found in times.items()}
+    return {
+        "tokens_per_second": statistics.median(_rate(found) for found in times["tuned"]),
+        "first_token_ms": statistics.median(found[0] for found in times["tuned"]) * 1000,
+        "base_tokens_per_second": statistics.median(_rate(found) for found in times["base"]),
+        "pair": whole["pair"] / whole["tuned"],
+        "pair_s": whole["pair"],
+        "reply_s": whole["tuned"],
+        "warm_up_s": warm_up,
+        **_memory(),
+    }
+
+
+def _many(decoder: Decoder, load: Load) -> dict[str, Any]:
+    """Tokens a second of all rows together, half of them tuned."""
+    adapter = random_adapter(decoder)
+    found = {}
+    for rows in (4, 8, 16, 32):
+        requests = _requests(decoder, load, [None, adapter] * (rows // 2))
+        for _ in range(2):
+            times = _times(decoder.generate(requests, set()))
+        found[rows] = {"tokens_per_second": rows * _rate(times), "first_token_ms": times[0] * 1000}
+    return {"rows": found, **_memory()}
+
+
+def _changed(decoder: Decoder, load: Load) -> dict[str, Any]:
+    """First token where another adapter answers than before, and where the same one does, in milliseconds."""
+    short = Load(load.prompt, 4, load.repeats)
+    adapters = [random_adapter(decoder, seed) for seed in range(3)]  # one more than there are slots
+    for adapter in adapters:
+        _times(decoder.generate(_requests(decoder, short, [adapter]), set()))
+    found: dict[str, list[float]] = {"another": [], "same": []}
+    for adapter in adapters:
+        for kind in found:
+            found[kind].append(1000 * _times(decoder.generate(_requests(decoder, short, [adapter]), set()))[0])
+    return {f"{kind}_first_token_ms": statistics.median(times) for kind, times in found.items()}
+
+
+def _peer(model: Any, load: Load) -> dict[str, Any]:
+    """transformers' generate with its defaults: sampled, as many tokens whatever is said."""
+    import torch
+    from transformers.generation.streamers import BaseStreamer
+
+    class Clock(BaseStreamer):
+        """Notes when each token is given out; the prompt comes first."""
+
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        def put(self, value: Any) -> None:
+            self.times.append(time.perf_counter())
+
+        def end(self) -> None:
+            """Nothing to do."""
+
+    ids = torch.tensor([[17 + number % 400 for number in range(load.prompt)]], device=models.device())
+    firsts, rates = [], []
+    for number in range(load.repeats + 1):
+        clock, began = Clock(), time.perf_counter()
+        with torch.inference_mode():
+            model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=True,
+                temperature=0.7,
+                top_p=0.9,
+                min_new_tokens=load.tokens,
+                max_new_tokens=load.tokens,
+                eos_token_id=None,
+                pad_token_id=0,
+                streamer=clock,
+            )
+        if number:
+            firsts.append((clock.times[1] - began) * 1000)
+            rates.append(_rate(clock.times[1:]))
+    return {"tokens_per_second": statistics.median(rates), "first_token_ms": statistics.median(firsts), **_memory()}
+
+
+def _profiled(decoder: Decoder, load: Load) -> list[dict[str, Any]]:
+    requests = _requests(decoder, load, [random_adapter(decoder)])
+
+    def reply() -> int:
+        return len(_times(decoder.generate(requests, set())))
+
+    for _ in range(2):
+        reply()
+    return bench_step.profiled(reply)
+
+
+def _rate(times: list[float]) -> float:
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+def _memory() -> dict[str, float]:
+    import torch
+
+    return {"memory_gb": torch.cuda.max_memory_allocated() / 1e9} if torch.cuda.is_available() else {}
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("torch", "triton", "transformers", "peft", "bitsandbytes"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # Triton, where there is no GPU
+            continue
+    return found
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """The result of `decode` for people: a line a part that was measured as a reply, and where."""
+    told = []
+    for name, part in found["parts"].items():
+        if "failed" in part:
+            told.append(f"{name}: failed ({part['failed'].strip().splitlines()[-1]})")
+        elif "tokens_per_second" in part:
+            pair = f", a pair takes {part['pair']:.2f} of a reply" if "pair" in part else ""
+            told.append(
+                f"{name}: {part['tokens_per_second']:,.1f} tokens/s, first token {part['first_token_ms']:.0f} ms{pair}"
+            )
+    ratio = [f"ratio: {found['ratio']:.2f}"] if found["ratio"] else []
+    return [*told, *ratio, f"{found['machine']}, {found['date']}"]
+
+
+if __name__ == "__main__":  # without the command line's own libraries, which a bare GPU machine may lack
+    print(json.dumps(decode(*sys.argv[1:2], tell=lambda row: print(row, file=sys.stderr, flush=True)), indent=1))

@@ -1,0 +1,88 @@
+"""What a captured step of decoding is made of: each NF4 product by each tile, and the kernels that take the most time.
+
+For whoever tunes `inference/kernel_arithmetic.py` to a card: the fastest tiles go into its constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from finetune.bench_weights import RANK
+from finetune.inference.decoding import FUSED, Decoder
+
+TILES = ((4, 16, 4), (8, 8, 4), (8, 16, 4), (16, 8, 4), (16, 16, 8), (8, 32, 8))
+"""Tiles tried for one and two rows: outputs a program, blocks together, warps."""
+
+TILES_OF_MANY = ((16, 2, 4), (32, 2, 4), (64, 2, 4), (16, 4, 4), (32, 4, 8))
+
+KERNELS = 15
+"""How many of the kernels that take the most time are told."""
+
+
+def products(decoder: Decoder) -> list[dict[str, Any]]:
+    """Each NF4 product of a layer by each tile, in microseconds and gigabytes a second; bitsandbytes' beside."""
+    import torch
+
+    from finetune.inference import kernel_arithmetic
+    from finetune.inference.adapter_slots import AdapterSlots, Share
+
+    slots, fused, found = AdapterSlots(decoder, 2, RANK), kernel_arithmetic.Fused(), []
+    kept = kernel_arithmetic.FEW, kernel_arithmetic.MANY
+    try:
+        for key in FUSED:
+            matrices = [layer[key] for layer in decoder.layers]  # in turn, or the cache would hold the weights
+            size = matrices[0].weight.numel() + 4 * matrices[0].state.absmax.numel()
+            for rows in (1, 2, 16):
+                gate = slots.gates(rows)[key]
+                shares = [Share(*held[key], gate) for held in slots.layers]
+                h = torch.randn(rows, matrices[0].inputs, device=decoder.device).to(decoder.dtype)
+                low = torch.zeros(rows, 1, slots.ranks[key], device=decoder.device)
+                row = {"product": key, "rows": rows}
+                for tile in TILES if rows <= 2 else TILES_OF_MANY:
+                    kernel_arithmetic.FEW = kernel_arithmetic.MANY = tile
+                    calls = [partial(fused.project, h, low, m, s) for m, s in zip(matrices, shares, strict=True)]
+                    row[str(tile)] = _timed(calls, size)
+                row["bitsandbytes"] = _timed([partial(matrix, h) for matrix in matrices], size)
+                found.append(row)
+    finally:
+        kernel_arithmetic.FEW, kernel_arithmetic.MANY = kept
+    return found
+
+
+def _timed(calls: list[Callable[[], Any]], size: int) -> dict[str, float] | str:
+    """What one of these calls takes in a captured graph of all of them, or why it does not work."""
+    import torch
+
+    try:
+        for call in calls[:2]:
+            call()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for call in calls:
+                call()
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        graph.replay()
+        begin.record()
+        for _ in range(10):
+            graph.replay()
+        end.record()
+        torch.cuda.synchronize()
+    except Exception as error:  # a tile that does not fit this card
+        return f"{type(error).__name__}: {error}"[:200]
+    seconds = begin.elapsed_time(end) / 1000 / 10 / len(calls)
+    return {"us": seconds * 1e6, "gb_per_s": size / seconds / 1e9}
+
+
+def profiled(reply: Callable[[], int]) -> list[dict[str, Any]]:
+    """The kernels that take the most time, a token; `reply` writes a reply and says how many tokens it has."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        tokens = reply()
+    events = sorted(seen.key_averages(), key=lambda one: -one.self_device_time_total)
+    return [
+        {"kernel": one.key[:80], "us": one.self_device_time_total / tokens, "calls": one.count / tokens}
+        for one in events[:KERNELS]
+    ]

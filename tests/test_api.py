@@ -1,0 +1,160 @@
+"""A notebook's way through the project, on the demo model: train, ask, save, evaluate, come back another day."""
+
+from pathlib import Path
+
+import pytest
+
+from finetune import models
+from finetune.api import Evaluator, LLAMAFineTuner
+from finetune.data.prompts import PromptFormat
+from finetune.errors import FinetuneError, ModelError, RecipeError, RunError
+from finetune.recipe import Recipe
+from finetune.training import runs
+from tests.conftest import kept_environment, make_adapter, write_csv
+
+QUESTION = "আজ অফিসে সবার সামনে বস আমাকে বকলেন।"
+OTHER = "নতুন শহরে এসে কোনো বন্ধু হয়নি।"
+SHORT = {"max_new_tokens": 8, "temperature": 0}
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """The demo's recipe on a tiny corpus, with replies of a few tokens."""
+    corpus = write_csv(tmp_path_factory.mktemp("corpus") / "corpus.csv")
+    settings = {"data.source": str(corpus), "generation.max_new_tokens": 8, "generation.temperature": 0}
+    return Recipe.read("demo").with_settings({**settings, "training.sample_prompts": []})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory):
+    """A home of these tests' own; training sets variables for its libraries, which must not outlive them."""
+    import os
+
+    import torch
+
+    torch.set_num_threads(1)
+    with kept_environment():
+        os.environ["SHOHOMORMI_HOME"] = str(tmp_path_factory.mktemp("home"))
+        yield Path(os.environ["SHOHOMORMI_HOME"])
+
+
+@pytest.fixture(scope="module")
+def trained(recipe: Recipe, home: Path) -> LLAMAFineTuner:
+    """A tuner after three updates on the demo base."""
+    tuner = LLAMAFineTuner(str(models.DEMO_BASE), recipe=recipe)
+    tuner.train(max_steps=3, eval_steps=3, save_steps=3, warmup_steps=0, learning_rate=2e-2)
+    return tuner
+
+
+def test_training_leaves_an_ordinary_run_and_answers_with_its_adapter_from_then_on(trained, home):
+    (run,) = runs.all_runs(home)
+    assert trained.run == run and trained.adapter == run.adapter
+    assert (run.status().state, run.status().step) == ("finished", 3)
+    assert run.recipe().training.max_steps == 3 and run.recipe().base.model == str(models.DEMO_BASE)
+    assert "adapter saved" in run.log.read_text(encoding="utf-8")
+    tuned, base = (trained.answer(QUESTION, tuned=side) for side in (True, False))
+    assert tuned and base and tuned != base
+
+
+def test_a_list_of_questions_is_answered_in_one_batch_with_what_each_gets_alone(trained, monkeypatch):
+    alone = [trained.answer(question) for question in (QUESTION, OTHER)]
+    batches = []
+    stream = trained.backend.stream
+    monkeypatch.setattr(
+        trained.backend, "stream", lambda sides, stop: batches.append(len(sides)) or stream(sides, stop)
+    )
+    assert Evaluator(trained).generate_response([QUESTION, OTHER]) == alone
+    assert batches == [2]
+
+
+def test_an_adapter_is_saved_and_answers_alike_when_it_is_loaded_by_its_folder(trained, recipe, tmp_path):
+    folder = trained.save_adapter(tmp_path / "llama-3.1-8b-bangla-empathic-lora")
+    again = LLAMAFineTuner(model_name=str(folder), load_in_4bit=True, recipe=recipe)
+    assert again.base == str(models.DEMO_BASE) and again.run is None
+    assert again.answer(QUESTION) == trained.answer(QUESTION)
+    with pytest.raises(RunError, match="already there") as refused:
+        trained.save_adapter(folder)
+    assert refused.value.key == "export.exists"
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_the_run_of_an_adapter_that_still_lies_in_it_is_known(trained):
+    for name in (trained.run.folder, trained.adapter):
+        assert LLAMAFineTuner(str(name)).run == trained.run
+
+
+def test_artefacts_are_called_after_the_recipe(tmp_path, monkeypatch, recipe, trained):
+    monkeypatch.chdir(tmp_path)
+    assert trained.save_adapter().name == "demo-bangla-empathic-lora"
+    tuner = LLAMAFineTuner("demo")
+    assert tuner.save_adapter().name == "llama-3.1-8b-bangla-empathic-lora"
+    assert tuner._place(None, "merged").name == "llama-3.1-8b-bangla-empathic-merged"
+
+
+@pytest.mark.parametrize("with_run", [True, False], ids=["of a run", "of an adapter alone"])
+def test_a_merged_model_loads_as_a_base_and_answers_as_base_and_adapter_do(trained, recipe, tmp_path, with_run):
+    tuner = trained if with_run else LLAMAFineTuner(str(trained.save_adapter(tmp_path / "lora")), recipe=recipe)
+    merged = tuner.save_merged(tmp_path / "merged")
+    again = LLAMAFineTuner(str(merged), load_in_4bit=False, recipe=recipe)
+    assert again.adapter is None
+    both = LLAMAFineTuner(str(trained.adapter), load_in_4bit=False, recipe=recipe)
+    assert again.answer(QUESTION, tuned=False)[:8] == both.answer(QUESTION)[:8]  # its sums are rounded once more
+
+
+def test_a_merged_model_is_asked_in_the_format_its_adapter_learnt(tiny_base, recipe, tmp_path):
+    folder = make_adapter(tiny_base, tmp_path / "lora")
+    PromptFormat("reference", "তুমি বন্ধু।").save(folder)
+    tuner = LLAMAFineTuner(str(folder), recipe=recipe)
+    merged = LLAMAFineTuner(str(tuner.save_merged(tmp_path / "merged")), recipe=recipe)
+    assert merged.backend._style([]) == PromptFormat("reference", "তুমি বন্ধু।")
+
+
+def test_training_goes_on_from_an_adapter_with_its_own_rank_and_format(tiny_base, recipe, tmp_path):
+    tuner = LLAMAFineTuner(str(make_adapter(tiny_base, tmp_path)), load_in_4bit=False, recipe=recipe)
+    run = tuner.train(max_steps=2, eval_steps=2, save_steps=2, warmup_steps=0)
+    assert run.recipe().adapter.r == 4 and (run.folder / "start").is_dir()
+    assert run.recipe().base.load_in_4bit is False
+
+
+def test_sample_responses_show_each_question_with_both_answers(trained, capsys):
+    Evaluator(trained).display_sample_responses([QUESTION, OTHER], **SHORT)
+    shown = capsys.readouterr().out
+    assert shown.count("Q: ") == 2 and QUESTION in shown
+    assert f"base: {trained.answer(QUESTION, tuned=False)}" in shown
+    assert f"tuned: {trained.answer(OTHER)}" in shown
+
+
+def test_an_evaluation_scores_both_sides_of_a_run_and_is_kept_with_it(trained, capsys):
+    result = Evaluator(trained).evaluate(limit=2)
+    assert result["prompts"] == 2 and {"base", "tuned"} <= result.keys()
+    assert "tuned" in capsys.readouterr().out
+    assert list((trained.run.folder / "evaluations").glob("test-*/scores.json"))
+
+
+def test_an_adapter_without_its_run_is_evaluated_on_the_recipe_s_corpus(trained, recipe, tmp_path, home):
+    folder = trained.save_adapter(tmp_path / "lora")
+    result = Evaluator(LLAMAFineTuner(str(folder), recipe=recipe)).evaluate(limit=1)
+    assert result["prompts"] == 1
+    assert list((home / "evaluations").glob("test-*/scores.json"))
+
+
+def test_what_cannot_be_done_is_said_before_anything_is_loaded(recipe, tmp_path):
+    tuner = LLAMAFineTuner(str(models.DEMO_BASE), recipe=recipe)
+    for refused in (tuner.save_adapter, tuner.save_merged, Evaluator(tuner).evaluate):
+        with pytest.raises(ModelError, match="Call train") as caught:
+            refused()
+        assert caught.value.key == "model.nothing_trained"
+    with pytest.raises(RecipeError, match="learning_rat"):
+        tuner.train(learning_rat=1e-3)
+    with pytest.raises(RecipeError, match="temperature"):
+        tuner.answer(QUESTION, temperature=9)
+    with pytest.raises(FinetuneError, match="no model in"):
+        LLAMAFineTuner(str(tmp_path / "nothing"), recipe=recipe).answer(QUESTION)
+    assert not tuner.backend.loaded
+
+
+def test_the_reference_recipe_and_its_base_are_the_defaults():
+    tuner = LLAMAFineTuner()
+    assert tuner.base == "unsloth/Meta-Llama-3.1-8B-Instruct" and tuner.backend.four_bit
+    assert not LLAMAFineTuner(load_in_4bit=False).backend.four_bit
+    assert LLAMAFineTuner("demo").adapter == models.DEMO_ADAPTER
