@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from finetune.data.prompts import IGNORED
-from finetune.training import fused_loss
+from finetune.training import flat_optimizer, fused_loss
 
 
 def passes(lengths: Sequence[int], most_tokens: int | None) -> list[list[int]]:
@@ -100,6 +100,14 @@ def trainer(parent: type) -> type:
         """Learns from a batch pass by pass, without ever making all logits; counts the tokens it learns from."""
 
         tokens_seen = 0
+
+        def create_optimizer(self, model: Any = None) -> Any:
+            """As the recipe names it; the 8-bit one takes all weights at once, unless they are sharded."""
+            if self.optimizer is None and self.args.optim == "adamw_8bit" and not self.is_fsdp_enabled:
+                _, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+                del settings["optim_bits"]  # the class says it
+                self.optimizer_cls_and_kwargs = flat_optimizer.adamw_8bit(), settings
+            return super().create_optimizer(model)
 
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
             """One batch; the loss is the sum over its passes, each of them divided by the tokens of the update."""
