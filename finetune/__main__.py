@@ -234,7 +234,10 @@ def bench(
     shape: Annotated[
         str | None, typer.Option(help="train, decode: random weights of this shape, llama-3.1-8b.")
     ] = None,
-    peer: Annotated[str, typer.Option(help="train: transformers (TRL + PEFT as they come) or none.")] = "transformers",
+    peer: Annotated[
+        list[str],
+        typer.Option(help="train: transformers (TRL + PEFT as they come), unsloth, or none; may be repeated."),
+    ] = ("transformers",),
     as_json: Json = False,
 ) -> None:
     """Measure the demo model, or a model of random weights, on this machine."""
@@ -243,9 +246,10 @@ def bench(
 
     with told_to_user(), only_json(as_json):
         if what == "train":
-            if peer not in ("transformers", "none"):
-                raise usage("--peer", f"{peer!r} is not known; choose transformers or none.")
-            result = bench_training.train(shape, peer=peer != "none")
+            peers = [name for name in peer if name != "none"]
+            for name in set(peers) - bench_training.PEERS.keys():
+                raise usage("--peer", f"{name!r} is not known; choose {', '.join(bench_training.PEERS)} or none.")
+            result = bench_training.train(shape, peers)
             told = bench_training.lines(result)
         elif what == "decode":
             result = bench_decoding.decode(shape)

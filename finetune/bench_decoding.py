@@ -1,4 +1,4 @@
-"""Measure decoding on this machine: ours beside transformers' generate, on the same NF4 weights, in one run.
+"""Measure decoding on this machine: ours beside transformers' generate and Unsloth's, on NF4 weights, in one run.
 
     python -m finetune.bench_decoding llama-3.1-8b > decoding.json
 
@@ -14,13 +14,17 @@ import gc
 import json
 import statistics
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from finetune import bench_step, models
+from finetune.bench_training import child
 from finetune.bench_weights import build, random_adapter, with_peft, without_peft
 from finetune.errors import RunError
 from finetune.inference.adapters import Adapter
@@ -28,6 +32,8 @@ from finetune.inference.decoding import Decoder, Request
 from finetune.recipe import Generation
 from finetune.training import memory
 from finetune.training.machine import machine
+
+PEERS = ("transformers generate, NF4 + adapter", "Unsloth for_inference, NF4 + adapter")
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,11 @@ class Load:
 def decode(
     shape: str | None = None, load: Load = Load(), tell: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
-    """Tokens a second, first token and pair over reply, of ours and of transformers.
+    """Tokens a second, first token and pair over reply, of ours and of its peers; Unsloth where it is installed.
 
-    `shape` names a base whose dimensions are known (`llama-3.1-8b`); None takes the demo's. `ours` and `peer` are
-    tokens a second of captured graphs and of transformers' generate, `ratio` one over the other; None where a part
-    failed. RunError where the shape is not known.
+    `shape` names a base whose dimensions are known (`llama-3.1-8b`); None takes the demo's. `ours` is the tokens a
+    second of captured graphs, `peer` those of the fastest peer with an adapter, `ratio` one over the other; None where
+    a part failed. RunError where the shape is not known.
     """
     dimensions = memory.shape(shape or str(models.DEMO_BASE))
     if dimensions is None:
@@ -54,8 +60,9 @@ def decode(
     model = build(dimensions)
     parts: dict[str, Any] = {}
     for name, measured in (
-        ("transformers generate, NF4", lambda: _peer(model, load)),
-        ("transformers generate, NF4 + adapter", lambda: _peer(with_peft(model), load)),
+        ("transformers generate, NF4", lambda: generate(model, load)),
+        (PEERS[0], lambda: generate(with_peft(model), load)),
+        (PEERS[1], lambda: _unsloth(dimensions, load)),
         ("ours, launch by launch", lambda: _replies(Decoder(without_peft(model)), load)),
         ("ours, graphs of PyTorch's operators", lambda: _replies(_captured(model, fused=False), load)),
         ("ours, graphs", lambda: _replies(_captured(model), load)),
@@ -64,15 +71,16 @@ def decode(
         ("products", lambda: bench_step.products(Decoder(without_peft(model)))),
         ("kernels of a step", lambda: _profiled(_captured(model), load)),
     ):
+        if name == PEERS[1] and not find_spec("unsloth"):
+            continue
         try:
             parts[name] = measured()
         except Exception:  # whatever it is belongs into the result, and the other parts go on
             parts[name] = {"failed": traceback.format_exc()}
         tell(json.dumps({name: parts[name]}))
         gc.collect()
-    ours, theirs = (
-        parts[name].get("tokens_per_second") for name in ("ours, graphs", "transformers generate, NF4 + adapter")
-    )
+    ours = parts["ours, graphs"].get("tokens_per_second")
+    theirs = max((parts[name].get("tokens_per_second", 0) for name in PEERS if name in parts), default=0) or None
     return {
         "ours": ours,
         "peer": theirs,
@@ -155,8 +163,8 @@ def _changed(decoder: Decoder, load: Load) -> dict[str, Any]:
     return {f"{kind}_first_token_ms": statistics.median(times) for kind, times in found.items()}
 
 
-def _peer(model: Any, load: Load) -> dict[str, Any]:
-    """transformers' generate with its defaults: sampled, as many tokens whatever is said."""
+def generate(model: Any, load: Load) -> dict[str, Any]:
+    """A model's own `generate` with its defaults: sampled, as many tokens whatever is said."""
     import torch
     from transformers.generation.streamers import BaseStreamer
 
@@ -195,6 +203,14 @@ def _peer(model: Any, load: Load) -> dict[str, Any]:
     return {"tokens_per_second": statistics.median(rates), "first_token_ms": statistics.median(firsts), **_memory()}
 
 
+def _unsloth(shape: memory.Shape, load: Load) -> dict[str, Any]:
+    """The same from Unsloth in a process of its own, which reads 16-bit weights from a disk (16 GB for 8B)."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        base = str(Path(folder) / "base")
+        child("finetune.bench_measure", "build", json.dumps(asdict(shape)), base)
+        return child("finetune.bench_unsloth", "decode", base, json.dumps(asdict(load)))
+
+
 def _profiled(decoder: Decoder, load: Load) -> list[dict[str, Any]]:
     requests = _requests(decoder, load, [random_adapter(decoder)])
 
@@ -220,10 +236,10 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for name in ("torch", "triton", "transformers", "peft", "bitsandbytes"):
+    for name in ("torch", "triton", "transformers", "peft", "bitsandbytes", "unsloth"):
         try:
             found[name] = version(name)
-        except PackageNotFoundError:  # Triton, where there is no GPU
+        except PackageNotFoundError:  # Triton and Unsloth, where there is no GPU
             continue
     return found
 

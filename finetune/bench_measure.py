@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune import models
+from finetune import bench_unsloth, models
 from finetune.recipe import Adapter
 from finetune.training import attention, llama_layers, memory, padding_free
+
+RANK, TARGETS = 16, list(Adapter().target_modules)
+"""The adapter's, whatever the way."""
 
 EXAMPLES = 16
 """Of an update, whatever the way."""
@@ -42,8 +45,10 @@ class Way:
     four_bit: bool = False
     checkpointing: bool = False
     recompute_mlp: bool = False
-    optim: str = "adamw_8bit"
-    """On a card; a CPU takes adamw_torch."""
+    most_tokens: int | None = None
+    """Of a pass without padding; None puts an update into one."""
+    unsloth: bool = False
+    """Unsloth's own model, checkpointing and trainer, padded."""
 
 
 def build(shape: memory.Shape, folder: Path) -> None:
@@ -96,15 +101,15 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
     """Train a few updates one way, and tell tokens a second, seconds an update, peak memory and the kernels."""
     import torch
     from datasets import Dataset
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-    from trl import SFTConfig, SFTTrainer
 
-    name = attention.register() if way.padding_free else "sdpa"
-    model, tokenizer = models.load_base(base, four_bit=way.four_bit, dtype="bfloat16", attention=name)
-    if way.four_bit and not way.padding_free:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=way.checkpointing)
-    lora = LoraConfig(task_type="CAUSAL_LM", r=16, lora_alpha=16, target_modules=list(Adapter().target_modules))
-    model = get_peft_model(model, lora)
+    if way.unsloth:
+        model, tokenizer = bench_unsloth.model(
+            base, four_bit=way.four_bit, checkpointing=way.checkpointing, rank=RANK, targets=TARGETS
+        )
+    else:
+        model, tokenizer = _model(way, base)
+    from trl import SFTConfig, SFTTrainer  # only now: Unsloth's own comes first
+
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
     if way.padding_free:
         llama_layers.fuse(model, recompute_mlp=way.recompute_mlp)
@@ -123,13 +128,13 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             warmup_steps=WARM_UP,
             weight_decay=0.01,
             lr_scheduler_type="cosine",
-            optim=way.optim if cuda else "adamw_torch",
+            optim="adamw_8bit" if cuda else "adamw_torch",
             bf16=not way.padding_free,
             use_cpu=not cuda,
             gradient_checkpointing=way.checkpointing,
             train_sampling_strategy="sequential",
             max_length=None if way.padding_free else 2020,
-            dataset_kwargs={"skip_prepare_dataset": True},
+            dataset_kwargs=None if way.unsloth else {"skip_prepare_dataset": True},
             logging_steps=1,
             save_strategy="no",
             report_to="none",
@@ -137,11 +142,11 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             **({"loss_type": "nll"} if way.padding_free else {}),  # the peer keeps TRL's own default
         )
         clock = _clock()
-        parts = {"data_collator": padding_free.collator()} if way.padding_free else {}
+        parts = {"data_collator": padding_free.collator(way.most_tokens)} if way.padding_free else {}
         trainer = (padding_free.trainer(SFTTrainer) if way.padding_free else SFTTrainer)(
             model=model,
             args=config,
-            train_dataset=Dataset.from_dict({"input_ids": ids, "labels": ids}),
+            train_dataset=Dataset.from_dict({"input_ids": ids} | ({} if way.unsloth else {"labels": ids})),
             processing_class=tokenizer,
             callbacks=[clock],
             **parts,
@@ -161,6 +166,18 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
         peak = torch.cuda.max_memory_allocated()
         measured |= {"peak_gb": peak / 1e9, "peak_gib": peak / 2**30}
     return {**measured, "kernels": clock.kernels}
+
+
+def _model(way: Way, base: str) -> tuple[Any, Any]:
+    """A base with a fresh adapter, and its tokenizer, ours or as TRL and PEFT come."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    name = attention.register() if way.padding_free else "sdpa"
+    model, tokenizer = models.load_base(base, four_bit=way.four_bit, dtype="bfloat16", attention=name)
+    if way.four_bit and not way.padding_free:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=way.checkpointing)
+    lora = LoraConfig(task_type="CAUSAL_LM", r=RANK, lora_alpha=RANK, target_modules=TARGETS)
+    return get_peft_model(model, lora), tokenizer
 
 
 def _clock() -> Any:

@@ -12,10 +12,10 @@ from typing import Any
 from finetune.bench_weights import RANK
 from finetune.inference.decoding import FUSED, Decoder
 
-TILES = ((4, 16, 4), (8, 8, 4), (8, 16, 4), (16, 8, 4), (16, 16, 8), (8, 32, 8))
+TILES = ((1, 32, 1), (2, 32, 2), (4, 16, 2), (4, 32, 4), (4, 16, 4), (8, 16, 4), (16, 8, 4), (16, 16, 8), (16, 16, 4))
 """Tiles tried for one and two rows: outputs a program, blocks together, warps."""
 
-TILES_OF_MANY = ((16, 2, 4), (32, 2, 4), (64, 2, 4), (16, 4, 4), (32, 4, 8))
+TILES_OF_MANY = ((16, 2, 4), (32, 2, 4), (64, 2, 4), (64, 2, 8), (16, 4, 4), (32, 4, 4), (64, 4, 8), (16, 8, 4))
 
 KERNELS = 15
 """How many of the kernels that take the most time are told."""

@@ -49,6 +49,8 @@ def usable(decoder: Decoder) -> str:
         for key in FUSED:
             if not layer[key].four_bit:
                 return "the weights are not in 4 bits"
+            if layer[key].state.quant_type != "nf4":
+                return f"the 4-bit weights are {layer[key].state.quant_type}, not NF4"
             if layer[key].state.blocksize != kernels.BLOCK or layer[key].inputs % kernels.BLOCK:
                 return f"the 4-bit weights are not in blocks of {kernels.BLOCK}"
     return ""
@@ -89,7 +91,7 @@ class Fused:
             unused if residual is None else residual, unused if projection.bias is None else projection.bias, y,
             width, ranks,
         )  # fmt: skip
-        flags = {"RESIDUAL": residual is not None, "BIAS": projection.bias is not None}
+        flags = {"RESIDUAL": residual is not None, "BIAS": projection.bias is not None, "EXACT": exact(h)}
         sizes = {"K": projection.inputs, "PIECES": low.shape[1], "RANKS": _wide(ranks), "OUT": out, "BLOCKS": blocks}
         grid = (_cdiv(width, out),)
         if rows <= 2:
@@ -120,6 +122,13 @@ class Fused:
             parts, sums, share.down, share.gate, h, low, ranks, heads, head_dim, shares
         )
         return h, low
+
+
+def exact(h: Any) -> bool:
+    """Whether codes are looked up in float32: for bfloat16, which rounds as coarsely as they would be, in registers."""
+    import torch
+
+    return h.dtype is not torch.bfloat16 or h.device.type != "cuda"  # Triton's interpreter knows no PTX
 
 
 def _floats(like: Any, *shape: int) -> Any:

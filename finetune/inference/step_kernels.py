@@ -10,6 +10,8 @@ sums over pieces of it, (rows, pieces, ranks), which the product adds up: so no 
 
 from __future__ import annotations
 
+import struct
+
 try:
     import triton.language as tl
     from triton import jit
@@ -22,6 +24,74 @@ except ImportError:  # it comes with PyTorch for GPUs alone, and only there is a
 
 BLOCK = 64
 """Weights that share a scale in bitsandbytes' NF4."""
+
+NF4 = (
+    -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
+    -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+    0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+)  # fmt: skip
+"""What the sixteen codes stand for (Dettmers et al. 2023, https://arxiv.org/abs/2305.14314, appendix E)."""
+
+
+def _bfloat16(value: float) -> int:
+    """A number's 16 bits as bfloat16, rounded to the nearest."""
+    bits = struct.unpack("<I", struct.pack("<f", value))[0]
+    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+
+
+def _lookup() -> str:
+    """PTX that turns four bytes, $8, into their high codes' values, $0 to $3, and their low codes', $4 to $7.
+
+    `prmt` picks bytes out of eight by three bits each: two of them and a third for the fourth bit look up a code's
+    byte, one time each for the high and the low half of bfloat16, four codes at once and no memory asked.
+    """
+    words = [_bfloat16(value) for value in NF4]
+    low, high = (
+        [
+            sum((word >> shift & 255) << 8 * at for at, word in enumerate(words[begin : begin + 4]))
+            for begin in (0, 4, 8, 12)
+        ]
+        for shift in (0, 8)
+    )
+    lines = [
+        ".reg .b32 which, half, a, b, low, high, two;",
+        "and.b32 which, $8, 0x77777777;",
+        "shr.u32 half, $8, 1;",
+        "and.b32 half, half, 0x44444444;",
+        "or.b32 half, half, 0x32103210;",
+    ]
+    for first in (0, 2):
+        for name, table in (("low", low), ("high", high)):
+            lines += [
+                f"prmt.b32 a, {table[0]:#x}, {table[1]:#x}, which;",
+                f"prmt.b32 b, {table[2]:#x}, {table[3]:#x}, which;",
+                f"prmt.b32 {name}, a, b, half;",
+            ]
+        for at, pick in ((first, "0x5140"), (first + 1, "0x7362")):
+            lines += [
+                f"prmt.b32 two, low, high, {pick};",
+                f"shl.b32 ${at + 4}, two, 16;",
+                f"and.b32 ${at}, two, 0xffff0000;",
+            ]
+        lines += ["shr.u32 which, which, 16;", "shr.u32 half, half, 16;"]
+    return "{ " + " ".join(lines[:-2]) + " }"
+
+
+try:
+    LOOKUP = tl.constexpr(_lookup())
+except NameError:
+    LOOKUP = None
+
+
+@jit
+def codes(packed, code, EXACT: tl.constexpr):
+    """The values of the high and of the low codes of bytes; EXACT: in float32, else as bfloat16 has them, faster."""
+    if EXACT:
+        wide = packed.to(tl.int32)
+        return tl.load(code + (wide >> 4)), tl.load(code + (wide & 15))
+    return tl.inline_asm_elementwise(
+        LOOKUP, "=r,=r,=r,=r,=r,=r,=r,=r,r", [packed], dtype=(tl.float32, tl.float32), is_pure=True, pack=4
+    )
 
 
 @jit
@@ -84,7 +154,7 @@ def finish(total, y, residual, bias, row, n, inside, N, RESIDUAL: tl.constexpr, 
 def product(
     x, weight, absmax, code, low, up, residual, bias, y, N, ranks,
     K: tl.constexpr, ROWS: tl.constexpr, PIECES: tl.constexpr, PIECES_WIDE: tl.constexpr, RANKS: tl.constexpr,
-    RESIDUAL: tl.constexpr, BIAS: tl.constexpr, OUT: tl.constexpr, BLOCKS: tl.constexpr,
+    RESIDUAL: tl.constexpr, BIAS: tl.constexpr, EXACT: tl.constexpr, OUT: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
     """y = x Wᵀ + adapters + residual for one or two rows, by multiplying and adding: OUT outputs a program."""
     n = tl.program_id(0) * OUT + tl.arange(0, OUT)
@@ -98,11 +168,9 @@ def product(
         known = b < K // 64
         both = inside[:, None] & known[None, :]
         place = b[:, None] * 32 + i[None, :]
-        packed = tl.load(
-            weight + rows[:, None, None] * (K // 2) + place[None, :, :], mask=both[:, :, None], other=0
-        ).to(tl.int32)
+        packed = tl.load(weight + rows[:, None, None] * (K // 2) + place[None, :, :], mask=both[:, :, None], other=0)
         scale = tl.load(absmax + rows[:, None] * (K // 64) + b[None, :], mask=both, other=0.0)
-        even, odd = tl.load(code + (packed >> 4)), tl.load(code + (packed & 15))
+        even, odd = codes(packed, code, EXACT)
         there = known[:, None] & (i < 32)[None, :]
         e = tl.load(x + place, mask=there, other=0.0).to(tl.float32)
         o = tl.load(x + K // 2 + place, mask=there, other=0.0).to(tl.float32)
@@ -122,7 +190,7 @@ def product(
 def product_of_many(
     x, weight, absmax, code, low, up, residual, bias, y, N, ranks, many,
     K: tl.constexpr, ROWS: tl.constexpr, PIECES: tl.constexpr, RANKS: tl.constexpr,
-    RESIDUAL: tl.constexpr, BIAS: tl.constexpr, OUT: tl.constexpr, BLOCKS: tl.constexpr,
+    RESIDUAL: tl.constexpr, BIAS: tl.constexpr, EXACT: tl.constexpr, OUT: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
     """The same for up to ROWS rows, 16 or more, by tensor cores over weights in x's format."""
     n = tl.program_id(0) * OUT + tl.arange(0, OUT)
@@ -136,12 +204,10 @@ def product_of_many(
         known = b < K // 64
         both = inside[:, None] & known[None, :]
         place = b[:, None] * 32 + i[None, :]
-        packed = tl.load(
-            weight + rows[:, None, None] * (K // 2) + place[None, :, :], mask=both[:, :, None], other=0
-        ).to(tl.int32)
+        packed = tl.load(weight + rows[:, None, None] * (K // 2) + place[None, :, :], mask=both[:, :, None], other=0)
         scale = tl.load(absmax + rows[:, None] * (K // 64) + b[None, :], mask=both, other=0.0)[:, :, None]
-        even = (tl.load(code + (packed >> 4)) * scale).to(x.dtype.element_ty)
-        odd = (tl.load(code + (packed & 15)) * scale).to(x.dtype.element_ty)
+        even, odd = codes(packed, code, EXACT)
+        even, odd = (even * scale).to(x.dtype.element_ty), (odd * scale).to(x.dtype.element_ty)
         at = begin * 32 + k
         there = (m < many)[:, None] & (at < K // 2)[None, :]
         e = tl.load(x + m[:, None] * K + at[None, :], mask=there, other=0.0)
