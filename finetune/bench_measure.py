@@ -25,8 +25,8 @@ RANK, TARGETS = 16, list(Adapter().target_modules)
 EXAMPLES = 16
 """Of an update, whatever the way."""
 
-WARM_UP, MEASURED = 2, 6
-"""Updates; one more is profiled."""
+WARM_UP = 2
+"""Updates before those that are measured; behind them one more is profiled."""
 
 MATRIX = 8192
 """Side of the square matrices whose product tells a card's rate."""
@@ -49,6 +49,8 @@ class Way:
     """Of a pass without padding; None puts an update into one."""
     unsloth: bool = False
     """Unsloth's own model, checkpointing and trainer, padded."""
+    updates: int = 6
+    """Measured, after the warm-up."""
 
 
 def build(shape: memory.Shape, folder: Path) -> None:
@@ -113,7 +115,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
     if way.padding_free:
         llama_layers.fuse(model, recompute_mlp=way.recompute_mlp)
-    updates = WARM_UP + MEASURED + 1
+    updates = WARM_UP + way.updates + 1
     sizes, drawn = lengths(updates * EXAMPLES, like), random.Random(1)
     most = model.config.vocab_size - 1
     ids = [[drawn.randint(10, most) for _ in range(size)] for size in sizes]
@@ -155,11 +157,11 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             if way.padding_free and name in learning:
                 parameter.data = learning[name]
         trainer.train()
-    seconds = clock.ends[WARM_UP + MEASURED - 1] - clock.ends[WARM_UP - 1]
-    tokens = sum(sizes[WARM_UP * EXAMPLES : (WARM_UP + MEASURED) * EXAMPLES])
+    seconds = clock.ends[WARM_UP + way.updates - 1] - clock.ends[WARM_UP - 1]
+    tokens = sum(sizes[WARM_UP * EXAMPLES : (WARM_UP + way.updates) * EXAMPLES])
     measured = {
         "tokens_per_second": tokens / seconds,
-        "seconds_an_update": seconds / MEASURED,
+        "seconds_an_update": seconds / way.updates,
         "settings": f"{way.batch} x {EXAMPLES // way.batch}",
     }
     if cuda:

@@ -35,7 +35,8 @@ OURS = (
 )
 PEERS = {
     name: tuple(
-        Way(told, batch, padding_free=False, checkpointing=True, unsloth=name == "unsloth") for batch in (2, 8, 16)
+        Way(told, batch, padding_free=False, checkpointing=True, unsloth=name == "unsloth", updates=3)
+        for batch in (2, 8, 16)
     )
     for name, told in {"transformers": "TRL + PEFT, padded", "unsloth": "Unsloth"}.items()
 }
