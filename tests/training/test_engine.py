@@ -23,8 +23,8 @@ DPO = {"training__objective": "dpo", "data__source": "dpo.jsonl"}
     ("settings", "machine", "installed", "name", "why"),
     [
         ({}, LAPTOP, True, "transformers", "needs a GPU"),
-        ({}, H200, True, "transformers", "without padding it is the quicker on NVIDIA H200"),
-        ({"training__plan": "as_written"}, A100, True, "transformers", "without padding"),
+        ({}, H200, True, "transformers", "NVIDIA H200 needs no padding"),
+        ({"training__plan": "as_written"}, A100, True, "transformers", "needs no padding"),
         ({}, T4, True, "unsloth", "compute capability 8.0 and this card has 7.5"),
         ({}, T4, False, "transformers", "`pip install -r requirements-gpu.txt` brings it"),
         ({"adapter__lora_dropout": 0.1}, H200, True, "unsloth", "dropout"),
