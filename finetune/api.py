@@ -76,6 +76,7 @@ class LLAMAFineTuner:
         if source is not None:
             chosen["data.source"] = source
         recipe = self.recipe.with_settings(chosen | {f"training.{name}": value for name, value in training.items()})
+        recipe = _by_transformers(recipe)
         environment = dict(os.environ)  # before training sets what its own libraries need
         self._backend = None
         gc.collect()  # the base that answered makes room for the one that is trained
@@ -189,6 +190,16 @@ class Evaluator:
             evaluated.keep(tuner.run, result)
         print(*evaluation_figures.table(result), sep="\n")
         return result
+
+
+def _by_transformers(recipe: Recipe) -> Recipe:
+    """The recipe for training in this process: Unsloth would change transformers for all that is asked here later."""
+    if recipe.training.engine == "unsloth":
+        raise RunError(
+            'Unsloth trains in a process of its own: run `python -m finetune train`, or pass engine="auto" here.',
+            key="run.unsloth_notebook",
+        )
+    return recipe.with_settings({"training.engine": "transformers"})
 
 
 def _told(progress: Any) -> None:

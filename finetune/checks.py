@@ -82,7 +82,13 @@ def contradictions(training: Any, problems: dict[str, Problem]) -> None:
         problems["training.early_stopping_patience"] = Problem(text, "recipe.early_stopping")
 
 
-def mismatch(training: Any, data: Any, problems: dict[str, Problem]) -> None:
+def mismatches(training: Any, data: Any, base: Any, problems: dict[str, Problem]) -> None:
+    """Adds what in `training` and another section cannot go together, unless a setting concerned is itself unsound."""
+    _source(training, data, problems)
+    _engine(training, base, problems)
+
+
+def _source(training: Any, data: Any, problems: dict[str, Problem]) -> None:
     """Adds that `data.source` cannot be what `training.objective` learns from, as far as its name tells."""
     if "training.objective" in problems or "data.source" in problems:
         return
@@ -96,6 +102,18 @@ def mismatch(training: Any, data: Any, problems: dict[str, Problem]) -> None:
     elif training.objective == "sft" and name in (DPO_FILE, KTO_FILE):
         text = f"{name} holds preferences, not questions and answers; set it to dpo ({DPO_FILE}), or choose other data."
         problems["training.objective"] = Problem(text, "recipe.preferences", file=name)
+
+
+def _engine(training: Any, base: Any, problems: dict[str, Problem]) -> None:
+    """Adds what Unsloth cannot train, whatever the machine; what the machine lacks is for `training/engine.py`."""
+    if "training.engine" in problems or training.engine != "unsloth":
+        return
+    if "training.objective" not in problems and training.objective != "sft":
+        text = f"unsloth trains sft here, not {training.objective}; set it to auto or transformers."
+        problems["training.engine"] = Problem(text, "recipe.unsloth_objective", objective=training.objective)
+    elif "base.dtype" not in problems and base.dtype == "float32":
+        text = "unsloth computes in 16 bits, not in float32; set it to auto or transformers, or base.dtype to auto."
+        problems["training.engine"] = Problem(text, "recipe.unsloth_float32")
 
 
 def _as_kind(value: Any, kind: Any, metadata: Any) -> Any:

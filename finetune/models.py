@@ -57,7 +57,7 @@ def load_tokenizer(model: str) -> Any:
     from transformers import AutoTokenizer
 
     source = resolve(model)
-    with _load_errors(model):
+    with load_errors(model):
         tokenizer = AutoTokenizer.from_pretrained(source)
     end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in (tokenizer.eos_token_id, end):
@@ -69,13 +69,27 @@ def load_tokenizer(model: str) -> Any:
     return tokenizer
 
 
-def load_base(model: str, *, four_bit: bool, dtype: str = "auto", attention: str = "sdpa") -> tuple[Any, Any]:
-    """The base model in evaluation mode and its tokenizer; NF4 weights where four_bit, on CPU too."""
+def load_base(
+    model: str,
+    *,
+    four_bit: bool,
+    dtype: str = "auto",
+    attention: str = "sdpa",
+    device_map: str | dict[str, str | int] | None = None,
+) -> tuple[Any, Any]:
+    """The base model in evaluation mode and its tokenizer; NF4 weights where four_bit, on CPU too.
+
+    device_map: transformers', by default all of it on `device()`.
+    """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     source, compute = resolve(model), compute_dtype(dtype)
-    settings: dict[str, Any] = {"dtype": compute, "device_map": {"": device()}, "attn_implementation": attention}
+    settings: dict[str, Any] = {
+        "dtype": compute,
+        "device_map": device_map or {"": device()},
+        "attn_implementation": attention,
+    }
     if four_bit:
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -84,7 +98,7 @@ def load_base(model: str, *, four_bit: bool, dtype: str = "auto", attention: str
             bnb_4bit_use_double_quant=torch.cuda.is_available(),
         )
     tokenizer = load_tokenizer(model)
-    with _load_errors(model):
+    with load_errors(model):
         base = AutoModelForCausalLM.from_pretrained(source, **settings)
     base.eval()
     return base, tokenizer
@@ -119,7 +133,7 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-class _load_errors:
+class load_errors:
     """Turns what transformers raises while loading into a sentence for people."""
 
     def __init__(self, model: str) -> None:

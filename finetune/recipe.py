@@ -115,6 +115,9 @@ class Training:
     beta: float = option(
         0.1, "How closely dpo keeps to where it starts from; sft has no use for it.", low=0.001, high=100
     )
+    engine: str = option(
+        "auto", "What trains: auto the quicker here; unsloth needs a GPU.", choices=("auto", "unsloth", "transformers")
+    )
     plan: str = option(
         "auto",
         "Who lays out batches: auto the card's memory, at the same examples an update; as_written this recipe.",
@@ -241,15 +244,14 @@ class Recipe:
         if not isinstance(raw, dict):
             text = f"expected sections ({', '.join(SECTIONS)}), found {type(raw).__name__}."
             raise RecipeError({"recipe": Problem(text, "recipe.no_sections")})
-        problems: dict[str, Problem] = {}
-        built = {}
+        built, problems = {}, {}
         for key in raw:
             if key != "name" and key not in SECTIONS:
                 problems[str(key)] = Problem(f"no such section. Sections are {', '.join(SECTIONS)}.", "recipe.unknown")
         for name, section in SECTIONS.items():
             built[name] = checks.section(name, section, raw.get(name), problems)
         checks.contradictions(built["training"], problems)
-        checks.mismatch(built["training"], built["data"], problems)
+        checks.mismatches(built["training"], built["data"], built["base"], problems)
         if problems:
             raise RecipeError(problems)
         return Recipe(name=str(raw.get("name", "recipe")), **built)

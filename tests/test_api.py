@@ -56,6 +56,14 @@ def test_training_leaves_an_ordinary_run_and_answers_with_its_adapter_from_then_
     assert tuned and base and tuned != base
 
 
+def test_unsloth_is_kept_out_of_a_notebook_s_process(trained, recipe, home):
+    assert trained.recipe.training.engine == "transformers"
+    before = len(list(runs.all_runs(home)))
+    with pytest.raises(RunError, match="of its own"):
+        LLAMAFineTuner(str(models.DEMO_BASE), recipe=recipe).train(engine="unsloth")
+    assert len(list(runs.all_runs(home))) == before
+
+
 def test_a_list_of_questions_is_answered_in_one_batch_with_what_each_gets_alone(trained, monkeypatch):
     alone = [trained.answer(question) for question in (QUESTION, OTHER)]
     batches = []

@@ -59,3 +59,27 @@ def test_a_contradiction_with_an_unsound_value_is_not_made_up() -> None:
     problems = {"training.eval_steps": None}
     checks.contradictions(Training(eval_steps=50, save_steps=75), problems)
     assert set(problems) == {"training.eval_steps"}
+
+
+def test_what_unsloth_cannot_train_whatever_the_machine_is_told_with_the_recipe_s_other_problems() -> None:
+    raw = {"training": {"engine": "unsloth", "objective": "dpo", "max_steps": 0}, "data": {"source": "a.csv"}}
+    with pytest.raises(RecipeError) as told:
+        Recipe.from_dict(raw)
+    assert {name: problem.key for name, problem in told.value.problems.items()} == {
+        "training.engine": "recipe.unsloth_objective",
+        "training.max_steps": "recipe.no_steps",
+        "data.source": "recipe.no_preferences",
+    }
+    with pytest.raises(RecipeError) as told:
+        Recipe.from_dict({"training": {"engine": "unsloth"}, "base": {"dtype": "float32"}})
+    assert {name: problem.key for name, problem in told.value.problems.items()} == {
+        "training.engine": "recipe.unsloth_float32"
+    }
+
+
+@pytest.mark.parametrize("unsound", [{"objective": "rlhf"}, {"engine": "vllm", "objective": "dpo"}])
+def test_a_problem_with_unsloth_is_not_made_up_beside_an_unsound_setting(unsound: dict[str, str]) -> None:
+    raw = {"training": {"engine": "unsloth", **unsound}, "data": {"source": "dpo.jsonl"}, "base": {"dtype": "float16"}}
+    with pytest.raises(RecipeError) as told:
+        Recipe.from_dict(raw)
+    assert {problem.key for problem in told.value.problems.values()} == {"recipe.choices"}

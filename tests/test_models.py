@@ -144,3 +144,8 @@ def test_an_adapter_of_another_kind_is_refused_by_its_name(tiny_adapter, tmp_pat
     (folder / "adapter_config.json").write_text('{"peft_type": "PREFIX_TUNING"}', encoding="utf-8")
     with pytest.raises(ModelError, match="PREFIX_TUNING"):
         models.read_adapter_config(folder)
+
+
+def test_a_base_lies_where_it_is_told_to_lie(tiny_base):
+    model, _ = models.load_base(str(tiny_base), four_bit=False, device_map={"": "meta"})
+    assert {parameter.device.type for parameter in model.parameters()} == {"meta"}

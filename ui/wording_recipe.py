@@ -40,6 +40,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "adapter.start_from": ("কোন অ্যাডাপ্টার থেকে শুরু", "Adapter to go on from"),
     "training.objective": ("কী দেখে শিখবে (sft, dpo)", "What it learns from"),
     "training.beta": ("বিটা (beta)", "Beta"),
+    "training.engine": ("কী দিয়ে শেখাবে (engine)", "What trains (engine)"),
     "training.plan": ("ব্যাচ কে সাজাবে (plan)", "Who lays out batches (plan)"),
     "training.padding_free": ("ফাঁকা না ভরা ব্যাচ (padding-free)", "Batches without padding"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
@@ -167,6 +168,10 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
     "training.beta": (
         "শুধু dpo-র জন্য: বাড়ালে শুরুর অ্যাডাপ্টারের কাছাকাছি থাকে, কমালে ভোটের দিকে আরও ঝোঁকে।",
         "For dpo only: more keeps it close to where it began, less lets it follow the votes further.",
+    ),
+    "training.engine": (
+        "auto নিজেই এই কম্পিউটারের জন্য তাড়াতাড়িটা বেছে নেয়; unsloth-এর জন্য GPU লাগে আর শুধু sft শেখায়, transformers চলে সবখানে।",
+        "auto takes the quicker one for this machine; unsloth needs a GPU and trains sft only, transformers runs anywhere.",
     ),
     "training.plan": (
         "auto দিলে কার্ডের মেমোরি দেখে নিজেই ব্যাচ সাজায়, শেখা একই থাকে; as_written দিলে এখানে যা লেখা তা-ই হয়।",

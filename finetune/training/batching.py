@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from finetune.recipe import Adapter, Recipe
-from finetune.training import attention, fused_loss, lora_precision, memory
+from finetune.training import attention, fused_loss, lora_precision, memory, placement
 from finetune.training.machine import GB, Machine
 from finetune.training.memory import Shape
 
@@ -41,9 +41,11 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None) -> Batching:
     """How to train this recipe on this machine; `shape` is None where the base's dimensions are not known."""
     t = recipe.training
     auto = t.plan == "auto"
-    reason = _padded_because(recipe, machine)
+    reason = padded_because(recipe, machine)
     if reason is None and not auto and not t.padding_free:
         reason = "the recipe says so (training.plan is as_written, training.padding_free false)"
+    if reason is None and placement.spread(recipe, machine, shape):
+        reason = f"the base is spread over {machine.cards} cards"
     if reason is None and auto and shape is None:
         reason = f"how large {recipe.base.model} is, is not known yet"
     if reason is not None:
@@ -63,10 +65,12 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None) -> Batching:
     return Batching(best.recipe, why, best.most_tokens, best.recompute_mlp)
 
 
-def _padded_because(recipe: Recipe, machine: Machine) -> str | None:
+def padded_because(recipe: Recipe, machine: Machine) -> str | None:
     """What keeps a run from doing without padding; None where nothing does."""
     t, capability = recipe.training, ".".join(map(str, machine.capability))
     dtype = machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype
+    if t.engine == "unsloth":
+        return "Unsloth is given whole batches"
     if t.objective != "sft":
         return f"{t.objective} compares the two sides of a pair in one batch"
     if not lora_precision.supported(recipe.adapter):

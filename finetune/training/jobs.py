@@ -13,7 +13,8 @@ from pathlib import Path
 
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
-from finetune.training import checkpoints, queue, runs, starting_adapter
+from finetune.training import checkpoints, engine, queue, runs, starting_adapter
+from finetune.training.machine import machine
 from finetune.training.runs import Run
 
 UPLOADS = "uploads"
@@ -27,6 +28,8 @@ def start(home: Path, recipe: Recipe, *, name: str = "", environment: Mapping[st
     """Create a run and start it, or let it wait for its turn; `environment` carries secrets such as WANDB_API_KEY."""
     if recipe.adapter.start_from:
         starting_adapter.check(recipe, starting_adapter.find(recipe.adapter.start_from, home))
+    if recipe.training.engine == engine.UNSLOTH:
+        engine.chosen(recipe, machine(home), engine.unsloth_installed())  # what is missing is told at once
     with queue.locked(home):
         run = runs.create(home, recipe, name, queued=time.time())
         queue.entrust(run, environment)

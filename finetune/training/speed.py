@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -76,6 +76,7 @@ class PastRun:
     """The median of its last measurements."""
     objective: str = "sft"
     padding_free: bool = False
+    engine: str = "transformers"
 
 
 def past_runs(home: Path, base_model: str) -> list[PastRun]:
@@ -114,21 +115,31 @@ def _measured(folder: Path, recipe: Recipe) -> PastRun | None:
         tokens_per_second=median(rates),
         objective=recipe.training.objective,
         padding_free=recipe.training.padding_free,
+        engine=_engine(recipe),
     )
 
 
 def measured(recipe: Recipe, machine: Machine, past: Sequence[PastRun]) -> float | None:
     """The median rate of the runs that trained as this recipe would, taken as it is; None where there is none."""
     t = recipe.training
-    batch = t.per_device_train_batch_size
-    wanted = (machine.kind, recipe.base.load_in_4bit, t.gradient_checkpointing, batch, t.objective, t.padding_free)
-    rates = [
-        run.tokens_per_second
-        for run in past
-        if (run.kind, run.load_in_4bit, run.gradient_checkpointing, run.batch, run.objective, run.padding_free)
-        == wanted
-    ]
+    wanted = PastRun(
+        name="",
+        kind=machine.kind,
+        load_in_4bit=recipe.base.load_in_4bit,
+        gradient_checkpointing=t.gradient_checkpointing,
+        batch=t.per_device_train_batch_size,
+        tokens_per_second=0,
+        objective=t.objective,
+        padding_free=t.padding_free,
+        engine=_engine(recipe),
+    )
+    rates = [run.tokens_per_second for run in past if replace(run, name="", tokens_per_second=0) == wanted]
     return median(rates) if rates else None
+
+
+def _engine(recipe: Recipe) -> str:
+    """The engine a run trained with: one from before there was a choice says auto, and trained with transformers."""
+    return "unsloth" if recipe.training.engine == "unsloth" else "transformers"
 
 
 def expected(recipe: Recipe, machine: Machine, shape: Shape, mean_tokens: float, longest: int) -> float:

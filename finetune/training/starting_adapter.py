@@ -123,6 +123,20 @@ def load(base: Any, folder: Path, recipe: Recipe) -> Any:
     return PeftModel.from_pretrained(base, str(folder), config=config, is_trainable=True)
 
 
+def beyond_a_recipe(folder: Path) -> dict[str, Any]:
+    """What an adapter's LoraConfig may say that a recipe cannot, and its weights depend on; empty for most."""
+    config = models.read_adapter_config(folder)
+    return {name: config[name] for name in ("use_rslora", "rank_pattern") if config.get(name)}
+
+
+def fill(model: Any, folder: Path) -> None:
+    """Give the fresh adapter of PEFT's `model` another one's weights; settings are the same, as `check` has seen."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    set_peft_model_state_dict(model, load_file(folder / FILES[1]))
+
+
 def _same(name: str, one: Any, other: Any) -> bool:
     if name == "adapter.target_modules":
         return set(one) == set(other)

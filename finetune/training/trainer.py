@@ -20,17 +20,19 @@ from finetune.data.findings import planned_updates
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
 from finetune.training import (
-    attention,
     batching,
     checkpoints,
-    cpu,
+    engine,
     failures,
     llama_layers,
     padding_free,
+    peft_model,
+    placement,
     preference_trainer,
     starting_adapter,
     stopping,
     trackers,
+    unsloth_model,
 )
 from finetune.training.machine import machine
 from finetune.training.memory import shape
@@ -72,7 +74,11 @@ def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> N
 
 def _train(run: Run, checkpoint: Path | None) -> None:
     recipe = run.recipe()
-    starting_adapter.kept(run, recipe)  # first: what does not fit is told before data are prepared
+    # First of all: Unsloth has to be imported before transformers, and what cannot work is told before data are read.
+    trains = engine.chosen(recipe, machine(run.folder), engine.unsloth_installed())
+    if trains.name == engine.UNSLOTH:
+        unsloth_model.begin(run.folder)
+    starting_adapter.kept(run, recipe)
     if not (checkpoint and (run.data / "report.json").is_file()):
         report = splits.prepare(recipe.data, run.data, objective=recipe.training.objective)
         print(f"data: {report['kept']:,} of {report['rows']:,} rows kept, splits {report['splits']}", flush=True)
@@ -80,7 +86,8 @@ def _train(run: Run, checkpoint: Path | None) -> None:
     obey_cancel(run)
     run.set_status(state="loading")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    trainer, style = build_trainer(run, recipe)
+    print(f"engine: {trains.why}", flush=True)
+    trainer, style = build_trainer(run, engine.settled(recipe, trains))
     obey_cancel(run)
     run.set_status(state="training", total_steps=planned_updates(recipe, len(trainer.train_dataset)))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -101,45 +108,33 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     What the recipe leaves to this machine is decided here, and written into the run's own recipe and log.
     """
     from datasets import Dataset
-    from peft import prepare_model_for_kbit_training
-    from transformers import set_seed
 
-    batches = batching.chosen(recipe, machine(run.folder), shape(recipe.base.model))
+    here, dimensions = machine(run.folder), shape(recipe.base.model)
+    batches = batching.chosen(recipe, here, dimensions)
     print(f"batches: {batches.why}", flush=True)
-    if batches.recipe != recipe:
-        recipe = batches.recipe
+    recipe = batches.recipe
+    if recipe != run.recipe():
         run.resolve(recipe)
     style = prompts.PromptFormat.of(recipe.data)
     t = recipe.training
     dpo = t.objective == "dpo"
-    on_cpu = models.device() == "cpu"
-    base, tokenizer = models.load_base(
-        recipe.base.model,
-        four_bit=recipe.base.load_in_4bit,
-        dtype=recipe.base.dtype,
-        # PyTorch's flash attention for CPUs is slower at these lengths than the eager one.
-        attention=attention.register() if t.padding_free else "eager" if on_cpu else "sdpa",
-    )
-    if on_cpu:
-        cpu.keep_freed_memory()
+    start = starting_adapter.kept(run, recipe)
+    devices = placement.device_map(recipe, here, dimensions)
+    by_unsloth = t.engine == engine.UNSLOTH
+    model, tokenizer = (unsloth_model if by_unsloth else peft_model).load(recipe, devices, start)
+    if t.padding_free:
+        llama_layers.fuse(model, recompute_mlp=batches.recompute_mlp)
     rows = {name: splits.read_split(run.data, name) for name in ("train", "validation")}
     if t.eval_rows and t.eval_rows < len(rows["validation"]):
         rows["validation"] = random.Random(t.seed).sample(rows["validation"], t.eval_rows)
     encode = preference_trainer.encode_pairs if dpo else encode_rows
     examples = {name: Dataset.from_list(encode(rows[name], tokenizer, style, recipe)) for name in rows}
-    if recipe.base.load_in_4bit:
-        cpu.keep_weights_unpacked(base)
-        if not t.padding_free:  # it makes what is not in 4 bits float32, for autocast
-            base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=t.gradient_checkpointing)
-    set_seed(t.seed)
-    start = starting_adapter.kept(run, recipe)
-    model = starting_adapter.load(base, start, recipe) if start else _fresh_adapter(base, recipe)
-    if t.padding_free:
-        llama_layers.fuse(model, recompute_mlp=batches.recompute_mlp)
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
     watch = stopping.LossWatch()
     make = preference_trainer.dpo_trainer if dpo else _sft_trainer
     parts = {"data_collator": padding_free.collator(batches.most_tokens)} if t.padding_free else {}
+    if by_unsloth:
+        parts = {"data_collator": unsloth_model.collator(tokenizer)}
     trainer = make(
         recipe,
         _arguments(run, recipe),
@@ -150,6 +145,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         processing_class=tokenizer,
         callbacks=[  # in this order: replies take none of the next step's time, a loss is logged before it ends the run
             sample_callback(run.folder, recipe, style, tokenizer),
+            *([unsloth_model.checkpointing_callback()] if by_unsloth else []),
             folder_callback(run),
             *stopping.callbacks(t, watch),
         ],
@@ -162,30 +158,17 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     return trainer, style
 
 
-def _fresh_adapter(base: Any, recipe: Recipe) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=recipe.adapter.r,
-        lora_alpha=recipe.adapter.lora_alpha,
-        lora_dropout=recipe.adapter.lora_dropout,
-        bias=recipe.adapter.bias,
-        target_modules=list(recipe.adapter.target_modules),
-    )
-    return get_peft_model(base, config)
-
-
 def _sft_trainer(recipe: Recipe, arguments: dict[str, Any], watch: stopping.LossWatch, **parts: Any) -> Any:
     from trl import SFTConfig, SFTTrainer
 
-    without_padding = recipe.training.padding_free  # the trainer then has a loss of its own
+    without_padding = recipe.training.padding_free
+    own_loss = without_padding or recipe.training.engine == engine.UNSLOTH  # the trainer's, or the model's
     config = SFTConfig(
         **arguments,
         max_length=recipe.training.max_length,
         dataset_kwargs={"skip_prepare_dataset": True},
         # chunked_nll: logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
-        loss_type="nll" if without_padding else "chunked_nll",
+        loss_type="nll" if own_loss else "chunked_nll",
     )
     kind = padding_free.trainer(SFTTrainer) if without_padding else SFTTrainer
     return stopping.watched(kind, watch)(args=config, **parts)

@@ -10,6 +10,7 @@ import pytest
 from finetune.errors import RunError
 from finetune.training import jobs, queue, runs
 from tests.training.conftest import busy, ended
+from tests.training.test_batching import LAPTOP
 
 
 def checkpoint(run: runs.Run, step: int) -> Path:
@@ -35,6 +36,14 @@ def test_a_started_run_works_in_a_child_process_of_its_own_session_that_writes_t
     assert (status.state, status.error_key) == ("failed", "data.no_file")
     assert "missing.csv" in status.error and "Traceback" not in run.log_tail()
     assert [line for line in run.log_tail().splitlines() if line.startswith("error: ")] == [f"error: {status.error}"]
+
+
+def test_an_engine_that_cannot_train_here_is_told_at_once_and_leaves_no_run(tmp_path, hopeless, monkeypatch):
+    monkeypatch.setattr(jobs, "machine", lambda home: LAPTOP)
+    with pytest.raises(RunError) as told:
+        jobs.start(tmp_path, hopeless.with_settings({"training.engine": "unsloth", "base.dtype": "auto"}))
+    assert told.value.key == "run.unsloth_no_gpu"
+    assert list(runs.all_runs(tmp_path)) == []
 
 
 def test_secrets_travel_in_the_environment_and_into_no_file(tmp_path, hopeless, monkeypatch):

@@ -75,6 +75,16 @@ def test_a_run_tells_the_median_of_its_rates_and_the_settings_that_matter(home):
     ]
 
 
+def test_runs_by_unsloth_tell_nothing_of_those_by_transformers_and_auto_stands_for_these(home):
+    home([9000.0] * 3, recipe=DEMO.with_settings({"training.engine": "unsloth"}))
+    home([2000.0] * 3)
+    home([3000.0] * 3, recipe=DEMO.with_settings({"training.engine": "transformers"}))
+    past = speed.past_runs(home.folder, DEMO.base.model)
+    assert [run.engine for run in past].count("unsloth") == 1
+    assert speed.measured(DEMO, CPU, past) == 2500.0
+    assert speed.measured(DEMO.with_settings({"training.engine": "unsloth"}), CPU, past) == 9000.0
+
+
 def test_a_run_on_a_card_is_told_from_one_on_a_cpu(home):
     home([2900.0] * 3, gpu_memory_gb=1.0)
     assert speed.past_runs(home.folder, DEMO.base.model)[0].kind == "cuda"

@@ -183,6 +183,24 @@ def test_learning_on_begins_with_every_weight_as_it_was_and_the_recipe_s_dropout
     assert model.peft_config["default"].lora_dropout == 0.25
 
 
+def test_a_fresh_adapter_is_filled_with_another_s_weights_and_told_what_a_recipe_cannot_say(tiny_base, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    start = make_adapter(tiny_base, tmp_path / "start", use_rslora=True, rank_pattern={"q_proj": 2})
+    beyond = starting_adapter.beyond_a_recipe(start)
+    assert beyond == {"use_rslora": True, "rank_pattern": {"q_proj": 2}}
+    assert starting_adapter.beyond_a_recipe(make_adapter(tiny_base, tmp_path / "plain")) == {}
+    base, _ = models.load_base(str(tiny_base), four_bit=False, dtype="float32")
+    modules = starting_adapter.settings(start)["adapter.target_modules"]
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=modules, **beyond)
+    model = get_peft_model(base, config)
+    starting_adapter.fill(model, start)
+    kept = tensors(start)
+    learning = {name.replace(".default", ""): p for name, p in model.named_parameters() if p.requires_grad}
+    assert set(learning) == set(kept)
+    assert all(torch.equal(parameter, kept[name]) for name, parameter in learning.items())
+
+
 def test_supervised_training_goes_on_from_an_adapter_too(tiny_base, tmp_path):
     start = make_adapter(tiny_base, tmp_path / "start")
     made = recipe(tiny_base, write_csv(tmp_path / "corpus.csv"), max_steps=2, sample_prompts=[])

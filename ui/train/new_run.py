@@ -18,7 +18,7 @@ from finetune import recipe as recipes
 from finetune.data import gate
 from finetune.errors import DataError, RecipeError
 from finetune.recipe import Recipe
-from finetune.training import jobs, plan, runs
+from finetune.training import engine, jobs, plan, runs
 from ui import wording
 from ui.errors import language_of, shown_to_user
 from ui.layout_parts import label
@@ -275,10 +275,10 @@ def _examine(recipe: Recipe, language: str, scratch: Path) -> tuple[str, Any, Me
 
 
 def _estimate(services: Services, recipe: Recipe, found: Measured) -> plan.Plan:
-    base = recipe.base.model
+    base, here = recipe.base.model, plan.machine(services.home)
     return plan.estimate(
-        recipe,
-        plan.machine(services.home),
+        engine.expected(recipe, here, engine.unsloth_installed()),
+        here,
         plan.shape(base),
         rows=found.rows,
         mean_tokens=found.tokens,
