@@ -82,6 +82,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "gate.passed": ("ডেটা ঠিক আছে", "The data is fine"),
     "gate.blocked": ("এভাবে শুরু করলে সময় নষ্ট হবে, আগে এগুলো ঠিক করুন", "A run would be wasted: mend this first"),
+    "gate.unread": ("ডেটা পড়া গেল না", "The data could not be read"),
     "gate.dropped_rows": ("বাদ পড়েছে:", "Dropped:"),
     "gate.reason.missing": ("প্রশ্ন বা উত্তর নেই", "question or answer missing"),
     "gate.reason.empty": ("ফাঁকা", "empty"),

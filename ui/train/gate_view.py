@@ -43,6 +43,15 @@ def gate_html(gate: Gate, language: str) -> str:
     )
 
 
+def unread_html(told: str, language: str) -> str:
+    """Why there is nothing to show, and what to do about it."""
+    title = html.escape(wording.sentence("gate.unread", language))
+    return (
+        f'<div class="run-card gate failed" lang="{language}"><div class="state"><span class="dot"></span>{title}</div>'
+        f'<ul class="findings"><li class="error">{html.escape(told)}</li></ul></div>'
+    )
+
+
 def _dropped(gate: Gate, language: str) -> str:
     dropped = {reason: count for reason, count in gate.report["dropped"].items() if count}
     if not dropped:

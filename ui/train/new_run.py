@@ -16,7 +16,7 @@ import gradio as gr
 
 from finetune import recipe as recipes
 from finetune.data import gate
-from finetune.errors import DataError, RecipeError
+from finetune.errors import DataError, FinetuneError, RecipeError
 from finetune.recipe import Recipe
 from finetune.training import engine, jobs, plan, runs
 from ui import wording
@@ -25,7 +25,7 @@ from ui.layout_parts import label
 from ui.maker import for_maker
 from ui.services import DEMO, Services
 from ui.train import recipe_form
-from ui.train.gate_view import gate_html
+from ui.train.gate_view import gate_html, unread_html
 from ui.train.plan_view import note_html, plan_html, problems_html
 
 DATA = ("data.source", "data.question", "data.answer", "data.topic", "data.title")
@@ -149,7 +149,7 @@ def build(services: Services) -> NewRun:
             same_data = found.data == _data_signature(recipe)
             told = (
                 plan_html(_estimate(services, recipe, found), language)
-                if same_data
+                if same_data and found.rows
                 else note_html(wording.sentence("plan.after_gate", language), language)
             )
             return [
@@ -256,8 +256,12 @@ def _signature(recipe: Recipe) -> str:
 
 
 def _examine(recipe: Recipe, language: str, scratch: Path) -> tuple[str, Any, Measured]:
-    with tempfile.TemporaryDirectory(prefix="shohomormi-gate-") as folder:
-        seen = gate.examine(recipe, Path(folder))
+    try:
+        with tempfile.TemporaryDirectory(prefix="shohomormi-gate-") as folder:
+            seen = gate.examine(recipe, Path(folder))
+    except FinetuneError as problem:  # it stays where the data would be shown; a toast is gone after 15 seconds
+        found = Measured(_data_signature(recipe), _signature(recipe), blocked=True)
+        return unread_html(wording.error(problem, language), language), gr.File(visible=False), found
     found = Measured(
         _data_signature(recipe),
         _signature(recipe),

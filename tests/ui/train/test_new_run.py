@@ -77,6 +77,14 @@ def test_what_would_waste_the_run_blocks_it_and_says_why(tmp_path):
     assert "max_length" in shown
 
 
+def test_data_that_cannot_be_read_are_told_where_they_would_be_shown_and_nothing_starts(tmp_path):
+    wrong = small(tmp_path).with_settings({"data.answer": "উত্তর"})
+    shown, table, found = new_run._examine(wrong, "bn", tmp_path)
+    assert wording.sentence("gate.unread", "bn") in shown and "উত্তর" in html.unescape(shown)
+    assert table.visible is False
+    assert found.blocked and found.of == new_run._signature(wrong) and found.rows == 0
+
+
 def test_what_the_gate_found_holds_only_for_the_settings_it_looked_at(tmp_path):
     recipe = small(tmp_path)
     assert new_run._signature(recipe) == new_run._signature(recipe.with_settings({"training.learning_rate": 1e-5}))
