@@ -97,7 +97,7 @@ class Decoder:
         ended = [False] * len(requests)
         for _ in range(max(request.settings.max_new_tokens for request in requests)):
             with torch.inference_mode():
-                tokens = [sampler.next(row) for sampler, row in zip(samplers, logits, strict=True)]
+                tokens = Sampler.all(samplers, logits)
             for i, token in enumerate(tokens):
                 ended[i] = ended[i] or token in stop_ids or samplers[i].taken > requests[i].settings.max_new_tokens
             if all(ended):
@@ -268,6 +268,15 @@ class Sampler:
         self.numbers = torch.rand(s.max_new_tokens + 1, generator=random, dtype=torch.float64).tolist()
         self.taken = 0
         self.seen = torch.tensor(sorted(set(request.prompt)), device=device) if s.repetition_penalty != 1 else None
+
+    @staticmethod
+    def all(samplers: Sequence[Sampler], logits: Any) -> list[int]:
+        """The tokens for logits (rows, vocabulary); together where all take the likeliest, as an evaluation does."""
+        if any(one.seen is not None or one.settings.temperature for one in samplers):
+            return [sampler.next(row) for sampler, row in zip(samplers, logits, strict=True)]
+        for sampler in samplers:
+            sampler.taken += 1
+        return logits.argmax(-1).tolist()
 
     def next(self, logits: Any) -> int:
         """The token for these logits (vocabulary,)."""

@@ -282,7 +282,7 @@ def test_a_base_that_cannot_be_loaded_is_told_to_the_caller_and_the_next_call_tr
 
 def test_an_exception_in_the_middle_of_a_reply_reaches_the_reader_and_the_next_call_works(backend, monkeypatch):
     tokens = iter(range(300, 303))
-    monkeypatch.setattr(decoding.Sampler, "next", lambda *_: next(tokens, None) or 1 / 0)
+    monkeypatch.setattr(decoding.Sampler, "all", lambda *_: [next(tokens, None) or 1 / 0])
     with pytest.raises(ZeroDivisionError):
         list(backend.stream([Side(SAID, None, SHORT)]))
     monkeypatch.undo()

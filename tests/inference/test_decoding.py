@@ -359,6 +359,18 @@ def test_the_penalty_divides_positive_and_multiplies_negative_logits_of_tokens_t
     assert Sampler(Request([1], None, settings), "cpu").next(torch.tensor([1.0, 2.1, 0.5])) == 1
 
 
+@pytest.mark.parametrize("others", [[{}], [{"temperature": 0.8}], [{"repetition_penalty": 1.5}]])
+def test_rows_chosen_together_are_those_chosen_one_by_one(others):
+    settings = [Generation(max_new_tokens=4, seed=7, **{"temperature": 0} | one) for one in [{}, {}, *others]]
+    requests = [Request([2, 5], None, one) for one in settings]
+    together, alone = ([Sampler(request, "cpu") for request in requests] for _ in range(2))
+    torch.manual_seed(0)
+    for _ in range(4):
+        logits = torch.randn(3, 50)
+        assert Sampler.all(together, logits) == [one.next(row) for one, row in zip(alone, logits, strict=True)]
+        assert [one.taken for one in together] == [one.taken for one in alone]
+
+
 def test_tokens_just_written_are_penalised_too():
     sampler = Sampler(Request([2], None, Generation(max_new_tokens=4, temperature=0, repetition_penalty=2.0)), "cpu")
     row = torch.tensor([1.0, 1.2, 0.1])

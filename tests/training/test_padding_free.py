@@ -74,7 +74,7 @@ def examples() -> list[dict[str, list[int]]]:
 
 
 def trained(base, folder, *, padded: bool = False, most: int | None = None, batch: int = 4, four_bit: bool = False,
-            recompute: bool = False, checkpointing: bool = False):  # fmt: skip
+            recompute: bool = False, checkpointing: bool = False, optim: str = "adamw_torch"):  # fmt: skip
     """Three updates of four examples; the trainer, and what it logged of each update and evaluation."""
     name = "eager" if padded else attention.register()
     model, tokenizer = load_base(str(base), four_bit=four_bit, dtype="float32", attention=name)
@@ -100,6 +100,7 @@ def trained(base, folder, *, padded: bool = False, most: int | None = None, batc
         report_to="none",
         use_cpu=True,
         bf16=False,
+        optim=optim,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
         gradient_checkpointing=checkpointing,
@@ -150,6 +151,15 @@ def test_losses_gradients_and_weights_are_those_of_padded_batches(tiny_base, tmp
     for name, parameter in trainer.model.named_parameters():
         if parameter.requires_grad:
             assert (parameter - theirs[name]).norm() <= 1e-3 * theirs[name].norm(), name
+
+
+def test_the_8_bit_optimizer_takes_all_weights_at_once_and_learns_as_one_by_one(tiny_base, tmp_path):
+    _, theirs = trained(tiny_base, tmp_path, padded=True, optim="adamw_8bit")
+    trainer, ours = trained(tiny_base, tmp_path, optim="adamw_8bit")
+    (flat,) = trainer.optimizer.param_groups[0]["params"]
+    assert flat.numel() == sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    for key, values in curves(theirs).items():  # one by one, matrices below 4,096 weights keep 32 bits
+        assert curves(ours)[key] == pytest.approx(values, rel=0.02), key
 
 
 def test_losses_are_those_of_padded_batches_on_a_4_bit_base(tiny_base, tmp_path):
