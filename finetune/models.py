@@ -69,19 +69,33 @@ def load_tokenizer(model: str) -> Any:
     return tokenizer
 
 
-def load_base(model: str, *, four_bit: bool, dtype: str = "auto", attention: str = "sdpa") -> tuple[Any, Any]:
-    """The base model in evaluation mode and its tokenizer; NF4 weights where four_bit, on CPU too."""
+def load_base(
+    model: str,
+    *,
+    four_bit: bool,
+    dtype: str = "auto",
+    attention: str = "sdpa",
+    card: int | None = None,
+    sharded: bool = False,
+) -> tuple[Any, Any]:
+    """The base model in evaluation mode and its tokenizer; NF4 weights where four_bit, on CPU too.
+
+    card: the GPU's number, None for the first. sharded: 4-bit weights are kept in a format that FSDP can spread over
+    several cards, that of the numbers they are computed in.
+    """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     source, compute = resolve(model), compute_dtype(dtype)
-    settings: dict[str, Any] = {"dtype": compute, "device_map": {"": device()}, "attn_implementation": attention}
+    place = device() if card is None or device() == "cpu" else f"cuda:{card}"
+    settings: dict[str, Any] = {"dtype": compute, "device_map": {"": place}, "attn_implementation": attention}
     if four_bit:
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=compute,
             bnb_4bit_use_double_quant=torch.cuda.is_available(),
+            bnb_4bit_quant_storage=compute if sharded else None,
         )
     tokenizer = load_tokenizer(model)
     with _load_errors(model):
