@@ -72,30 +72,33 @@ def train(
     checkpoint: Annotated[int | None, typer.Option(help="Its step; by default the last one's.", min=1)] = None,
 ) -> None:
     """Train an adapter as a recipe says."""
-    from finetune.training import queue, reporting, runs, trainer
+    from finetune.training import processes, queue, reporting, runs, trainer
 
-    environment = dict(os.environ)  # before training sets what its own libraries need
-    with told_to_user():
+    environment = processes.alone(os.environ)  # before training sets what its own libraries need
+
+    def taken() -> runs.Run:
         if checkpoint is not None and not resume:
             raise usage("--checkpoint", "says where to go on; add --resume.")
         if resume:
             if run_dir is None:
                 raise usage("--resume", "say which run to go on with: --run-dir FOLDER.")
-            run = queue.take_again(run_dir)
-        else:
-            chosen = Recipe.read(recipe).with_settings(as_settings(settings))
-            if run_dir is None:
-                run = runs.create(home(), chosen, **runs.this_process())
-            elif (run_dir / "recipe.yaml").resolve() == Path(recipe).resolve():
-                run = queue.take_new(run_dir)  # the app has laid the folder out and started this process for it
-            else:
-                run = runs.adopt(run_dir, chosen, **runs.this_process())
+            return queue.take_again(run_dir)
+        chosen = Recipe.read(recipe).with_settings(as_settings(settings))
+        if run_dir is None:
+            return runs.create(home(), chosen, **runs.this_process())
+        if (run_dir / "recipe.yaml").resolve() == Path(recipe).resolve():
+            return queue.take_new(run_dir)  # the app has laid the folder out and started this process for it
+        return runs.adopt(run_dir, chosen, **runs.this_process())
+
+    with told_to_user(), processes.joined():
+        run = processes.from_first(taken)
         try:
             with reporting.logged(run), told_to_user():
                 print(f"run: {run.folder}", flush=True)
                 trainer.train(run, resume=resume, checkpoint=checkpoint)
         finally:
-            queue.hand_over(run, environment)
+            if processes.first():
+                queue.hand_over(run, environment)
 
 
 @app.command()
@@ -141,16 +144,16 @@ def generate(
 @app.command()
 def export(
     run: Annotated[Path, typer.Option(help="A run's folder.")],
-    to: Annotated[str, typer.Option(help="zip, merged, gguf or hub.")],
+    to: Annotated[str, typer.Option(help="zip, merged, gguf, vllm or hub.")],
     out: Annotated[Path | None, typer.Option(help="File or folder to write; by default in the run's exports/.")] = None,
     quantisation: Annotated[str | None, typer.Option(help="Number format of the GGUF file, q8_0 by default.")] = None,
     repo_id: Annotated[str | None, typer.Option(help="OWNER/NAME on the Hugging Face Hub.")] = None,
     public: Annotated[bool, typer.Option(help="Let everybody see the repository.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Take a run's adapter away: as a zip file, merged into its base, as GGUF, or to the Hub (private)."""
+    """Take a run's adapter away: as a zip file, merged into its base, as GGUF, for vLLM, or to the Hub (private)."""
     from finetune.training import export as exports
-    from finetune.training import runs
+    from finetune.training import runs, serving
 
     with told_to_user(), only_json(as_json):
         if to not in exports.FORMATS:
@@ -165,6 +168,8 @@ def export(
             path = exports.merge(chosen, out or exports.place(chosen, to))
         elif to == "gguf":
             path = exports.to_gguf(chosen, out or exports.place(chosen, to, written_as), written_as)
+        elif to == "vllm":
+            path = serving.to_vllm(chosen, out or exports.place(chosen, to))
         else:
             path = exports.to_hub(chosen, repo_id, private=not public)
     show({"path": str(path)}, as_json, [str(path)])

@@ -76,10 +76,12 @@ def load_base(
     dtype: str = "auto",
     attention: str = "sdpa",
     device_map: str | dict[str, str | int] | None = None,
+    sharded: bool = False,
 ) -> tuple[Any, Any]:
     """The base model in evaluation mode and its tokenizer; NF4 weights where four_bit, on CPU too.
 
-    device_map: transformers', by default all of it on `device()`.
+    device_map: transformers', by default all of it on `device()`. sharded: 4-bit weights are kept in a format that FSDP
+    can spread over several cards, that of the numbers they are computed in.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -96,6 +98,7 @@ def load_base(
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=compute,
             bnb_4bit_use_double_quant=torch.cuda.is_available(),
+            bnb_4bit_quant_storage=compute if sharded else None,
         )
     tokenizer = load_tokenizer(model)
     with load_errors(model):

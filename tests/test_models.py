@@ -66,6 +66,14 @@ def test_four_bits_are_nf4_in_every_projection_and_leave_embedding_and_norms_alo
     assert model.model.layers[0].self_attn.q_proj.weight.quant_state.quant_type == "nf4"
 
 
+def test_four_bits_that_are_to_be_spread_over_cards_lie_in_the_format_they_are_computed_in(tiny_base):
+    whole, _ = models.load_base(str(tiny_base), four_bit=True, dtype="float32")
+    spread, _ = models.load_base(str(tiny_base), four_bit=True, dtype="bfloat16", sharded=True)
+    weight = spread.model.layers[0].self_attn.q_proj.weight
+    assert weight.dtype == torch.bfloat16
+    assert weight.nbytes == whole.model.layers[0].self_attn.q_proj.weight.nbytes, "they are four bits all the same"
+
+
 @pytest.mark.parametrize("pad", ["<|eot_id|>", None], ids=["pad is the end of a message", "no pad"])
 def test_the_pad_token_is_never_the_end_of_a_message(copied, pad):
     config = json.loads((copied / "tokenizer_config.json").read_text(encoding="utf-8"))

@@ -37,11 +37,14 @@ class Batching:
     """As in `lora_precision.gated`."""
 
 
-def chosen(recipe: Recipe, machine: Machine, shape: Shape | None) -> Batching:
-    """How to train this recipe on this machine; `shape` is None where the base's dimensions are not known."""
+def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bool = False) -> Batching:
+    """How to train this recipe on this machine; `shape` is None where the base's dimensions are not known.
+
+    sharded: each layer is spread over several cards (FSDP), which have to pass through it equally often.
+    """
     t = recipe.training
     auto = t.plan == "auto"
-    reason = padded_because(recipe, machine)
+    reason = "the base is spread over several cards" if sharded else padded_because(recipe, machine)
     if reason is None and not auto and not t.padding_free:
         reason = "the recipe says so (training.plan is as_written, training.padding_free false)"
     if reason is None and placement.spread(recipe, machine, shape):

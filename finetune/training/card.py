@@ -178,7 +178,7 @@ def _training(run: Run, recipe: Recipe) -> dict[str, Any]:
         "Best evaluation loss": "unknown" if best is None else f"{losses[best]:.4f} at step {steps[best]}",
         "Last evaluation loss": f"{losses[-1]:.4f} at step {steps[-1]}" if losses else "unknown",
         "Kept, as the recipe says": f"the checkpoint with the {kept}",
-        "Examples an update, one device": recipe.effective_batch,
+        "Examples an update, all devices together": recipe.effective_batch,
         "Tokens seen": max((line["tokens"] for line in lines if "tokens" in line), default=None) or "unknown",
         "Duration": f"{seconds:,.0f} s of training and evaluation" if seconds is not None else "unknown",
         "Device": device,

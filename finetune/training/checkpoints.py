@@ -20,6 +20,9 @@ STATE = "trainer_state.json"
 PARTS = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
 """What a resume needs besides; a process that was killed while removing a checkpoint leaves some of it."""
 
+OF_SEVERAL_CARDS = {"optimizer.pt": "optimizer.bin"}
+"""What a part is called where the model was spread over several cards (FSDP)."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -39,7 +42,7 @@ def of(run: Run) -> tuple[Checkpoint, ...]:
         number = folder.name.rpartition("-")[2]
         if number.isdecimal():
             evaluated = _evaluated(folder)
-            whole = evaluated is not None and all((folder / part).is_file() for part in PARTS)
+            whole = evaluated is not None and all(_there(folder, part) for part in PARTS)
             found.append(Checkpoint(folder, int(number), (evaluated or {}).get(int(number)), whole))
     return tuple(sorted(found, key=lambda checkpoint: checkpoint.step))
 
@@ -75,6 +78,10 @@ def forget_later(run: Run, step: int) -> None:
         if checkpoint.step > step:
             (checkpoint.folder / STATE).unlink(missing_ok=True)  # first: what is left after a kill is not whole
             shutil.rmtree(checkpoint.folder)
+
+
+def _there(folder: Path, part: str) -> bool:
+    return (folder / part).is_file() or (folder / OF_SEVERAL_CARDS.get(part, part)).is_file()
 
 
 def _evaluated(folder: Path) -> dict[int, float] | None:

@@ -34,8 +34,8 @@ def unsloth_installed() -> bool:
     return importlib.util.find_spec("unsloth") is not None
 
 
-def chosen(recipe: Recipe, machine: Machine, installed: bool) -> Engine:
-    """The engine for a recipe on a machine; `installed`: whether Unsloth is.
+def chosen(recipe: Recipe, machine: Machine, installed: bool, processes: int = 1) -> Engine:
+    """The engine for a recipe on a machine; `installed`: whether Unsloth is, `processes`: that train it together.
 
     Where batches can do without padding it is `transformers`: on an H200, with random weights in the shape of Llama 3.1
     8B, that trains 13,051 real tokens a second (BENCHMARKS.md), and Unsloth reached 2,040
@@ -52,6 +52,8 @@ def chosen(recipe: Recipe, machine: Machine, installed: bool) -> Engine:
     padded = batching.padded_because(recipe, machine)
     if padded is None:
         return Engine(TRANSFORMERS, f"transformers, because {machine.name} needs no padding and it is quicker then")
+    if processes > 1:
+        return Engine(TRANSFORMERS, f"transformers, because {processes} processes train together")
     if recipe.training.objective != "sft":
         return Engine(TRANSFORMERS, f"transformers, because Unsloth trains sft here, not {recipe.training.objective}")
     if not _computes(recipe, machine):

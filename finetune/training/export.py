@@ -1,7 +1,7 @@
 """Take a run's result away: a zip file, a merged 16-bit model, a GGUF file, a repository on the Hub.
 
-Everything is built under another name and renamed when it is whole. A token for the Hub is used and
-forgotten; notes, log and training rows stay in the run's folder. It does not know the page.
+What vLLM serves is made by `serving.py`. Everything is built under another name and renamed when it is whole. A token
+for the Hub is used and forgotten; notes, log and training rows stay in the run's folder. It does not know the page.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from finetune.training import licences, merging, metrics
 from finetune.training.card import card, shareable
 from finetune.training.runs import Run
 
-FORMATS = ("zip", "merged", "gguf", "hub")
+FORMATS = ("zip", "merged", "gguf", "hub", "vllm")
 
 QUANTISATIONS = ("q8_0", "f16", "bf16", "f32")
 """What llama.cpp's converter writes by itself, the default first; its `llama-quantize` makes smaller ones of these."""
@@ -66,9 +66,7 @@ def merge(run: Run, out: Path, tell: Tell = print) -> Path:
     """
     require_adapter(run)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(
-            f"{out} is already there. Choose a new folder, or delete that one.", key="export.exists", out=str(out)
-        )
+        raise exists(out)
     recipe = run.recipe()
     text = card(run, merged=True)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -191,9 +189,16 @@ def to_hub(
 
 
 def place(run: Run, to: str, quantisation: str = QUANTISATIONS[0]) -> Path:
-    """Where an export to zip, merged or gguf goes when nobody says: a file or folder in the run's own `exports`."""
+    """Where an export that stays on this disk goes when nobody says: a file or folder in the run's own `exports`."""
     names = {"zip": f"{run.name}.zip", "merged": f"{run.name}-merged", "gguf": f"{run.name}-{quantisation}.gguf"}
-    return run.folder / "exports" / names[to]
+    return run.folder / "exports" / names.get(to, f"{run.name}-{to}")
+
+
+def exists(out: Path) -> RunError:
+    """What to tell where a folder would be made that has something in it."""
+    return RunError(
+        f"{out} is already there. Choose a new folder, or delete that one.", key="export.exists", out=str(out)
+    )
 
 
 def require_adapter(run: Run) -> None:

@@ -20,6 +20,9 @@ MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memor
 DISK_SIGNS = ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed writing")
 """What libraries that are not written in Python say in place of an OSError's number."""
 
+LOST_SIGNS = ("gloo/transport", "remote process exited")
+"""What PyTorch says, through Gloo and through NCCL, where another of the processes that train together is gone."""
+
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 FULL = 1_000_000
@@ -33,6 +36,12 @@ def explain(error: BaseException, recipe: Recipe, folder: Path) -> RunError:
         return disk_full(folder)
     if any(isinstance(one, MemoryError) or _says(one, MEMORY_SIGNS) for one in chain):
         return out_of_memory(recipe, evaluating=any(_in_evaluation(one) for one in chain))
+    if any(_says(one, LOST_SIGNS) for one in chain):
+        return RunError(
+            "Another of the processes that trained together has ended without a word; possibly its memory ran out."
+            " Resume it from its last checkpoint.",
+            key="run.process_lost",
+        )
     text = (str(error).splitlines() or [""])[0]
     kind = type(error).__name__
     return RunError(

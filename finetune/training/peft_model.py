@@ -10,7 +10,7 @@ from typing import Any
 
 from finetune import models
 from finetune.recipe import Recipe
-from finetune.training import attention, cpu, starting_adapter
+from finetune.training import attention, cpu, processes, starting_adapter
 
 
 def load(recipe: Recipe, device_map: str | dict[str, str | int], start: Path | None = None) -> tuple[Any, Any]:
@@ -29,6 +29,7 @@ def load(recipe: Recipe, device_map: str | dict[str, str | int], start: Path | N
         # PyTorch's flash attention for CPUs is slower at these lengths than the eager one.
         attention=attention.register() if t.padding_free else "eager" if on_cpu else "sdpa",
         device_map=device_map,
+        sharded=processes.sharded(),
     )
     if on_cpu:
         cpu.keep_freed_memory()

@@ -1,6 +1,7 @@
 """What a training process tells the run's folder while it trains: its log, metrics and status.
 
-Also obeys the stop and cancel requests that lie there. It does not know how the trainer was set up.
+Also obeys the stop and cancel requests that lie there, in the same step in every process (`processes.py`), of which the
+first alone writes. It does not know how the trainer was set up.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import io
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from finetune.training import metrics
+from finetune.training import metrics, processes
 from finetune.training.runs import Run
 
 
@@ -29,9 +31,25 @@ KEYS = (
 
 
 def obey_cancel(run: Run) -> None:
-    """Raises Cancelled where the run's cancel request lies."""
-    if run.cancel_request.exists():
+    """Raises Cancelled where the run's cancel request lies; in all processes, whichever of them has seen it."""
+    if processes.anywhere(run.cancel_request.exists()):
         raise Cancelled
+
+
+def tell(run: Run, **changes: Any) -> None:
+    """Change the run's status, as the first of its processes."""
+    if processes.first():
+        run.set_status(**changes)
+
+
+def enter(run: Run, **changes: Any) -> None:
+    """Change the status to what begins now; raises Cancelled where the run is to end here.
+
+    All processes have come so far before it is changed, and none goes on before: it cannot undo what one of them says
+    when it fails.
+    """
+    obey_cancel(run)
+    processes.from_first(lambda: run.set_status(**changes))
 
 
 STANDARD_OUTPUT = 1
@@ -40,7 +58,14 @@ STANDARD_OUTPUT = 1
 
 @contextlib.contextmanager
 def logged(run: Run) -> Iterator[None]:
-    """While it lasts, what this process prints also goes to the log, unless `jobs` has led it there already."""
+    """While it lasts, what this process prints also goes to the log, unless `jobs` has led it there already.
+
+    Of several processes the first alone is heard; the others print the same.
+    """
+    if not processes.first():
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+        return
     with run.log.open("a", encoding="utf-8") as log:
         if os.path.sameopenfile(log.fileno(), STANDARD_OUTPUT):
             yield
@@ -50,6 +75,14 @@ def logged(run: Run) -> Iterator[None]:
             contextlib.redirect_stderr(_Tee(sys.stderr, log)),
         ):
             yield
+
+
+def trace(run: Run) -> None:
+    """Print the error in hand with all that led to it; into the log as well where this process is not heard there."""
+    traceback.print_exc()
+    if not processes.first():
+        with run.log.open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
 
 
 class _Tee(io.TextIOBase):
@@ -112,7 +145,7 @@ def folder_callback(run: Run) -> Any:
             if torch.cuda.is_available():
                 line["gpu_memory_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 3)
             line["elapsed_s"] = round(now - self.began, 3)
-            if "loss" in line or "eval_loss" in line:
+            if processes.first() and ("loss" in line or "eval_loss" in line):
                 metrics.append(run.folder, line)
 
         def on_evaluate(self, args, state, control, **_):  # noqa: ANN001
@@ -127,8 +160,8 @@ def folder_callback(run: Run) -> Any:
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
             obey_cancel(run)
-            run.set_status(step=state.global_step)
-            if run.stop_request.exists():
+            tell(run, step=state.global_step)
+            if processes.anywhere(run.stop_request.exists()):
                 control.should_training_stop = True
                 control.should_save = True
                 control.should_evaluate = args.load_best_model_at_end

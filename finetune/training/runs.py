@@ -14,10 +14,13 @@ does not start processes (`queue.py`) and does not train (`trainer.py`).
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -177,6 +180,28 @@ class Run:
 
     def set_status(self, **changes: Any) -> Status:
         """Change some fields of the status; readers see the old file or the new one, never half of it."""
+        with self._changing():
+            return self._change(changes)
+
+    def fail(self, error: FinetuneError) -> bool:
+        """Write down why the run failed; False where it had ended before, and how it ended then stays."""
+        with self._changing():
+            if not self._status_on_disk().active:
+                return False
+            self._change({"state": "failed", **told(error)})
+            return True
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """While it lasts no other process changes the status: a step that is noted must not undo a failure."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _change(self, changes: dict[str, Any]) -> Status:
         status = replace(self._status_on_disk(), **changes, updated=round(time.time(), 3))
         part = self.folder / f"status.json.{os.getpid()}"
         part.write_text(json.dumps(asdict(status), ensure_ascii=False), encoding="utf-8")

@@ -20,7 +20,7 @@ from typing import Any
 from finetune.data import prompts
 from finetune.inference.backends import TokenText, cleaned
 from finetune.recipe import Recipe
-from finetune.training import metrics
+from finetune.training import metrics, processes
 
 FILE = "samples.jsonl"
 """Keys: step, eval_loss (null where it was no number), prompt, reply."""
@@ -94,10 +94,14 @@ def sample_callback(folder: Path, recipe: Recipe, style: prompts.PromptFormat, t
         """Writes one line a prompt when the evaluation loss is known."""
 
         def on_evaluate(self, args, state, control, model=None, metrics=None, **_):  # noqa: ANN001
+            if not (processes.first() or processes.sharded()):  # where each has a part of the model, all have to answer
+                return
             loss = (metrics or {}).get("eval_loss")
             dtype = "bfloat16" if args.bf16 else "float16" if args.fp16 else None
-            for prompt, reply in zip(asked, answers(model, tokenizer, asked, style, most, dtype), strict=True):
-                write(folder, state.global_step, loss, prompt, reply)
+            replies = answers(model, tokenizer, asked, style, most, dtype)
+            if processes.first():
+                for prompt, reply in zip(asked, replies, strict=True):
+                    write(folder, state.global_step, loss, prompt, reply)
 
     return SampleCallback()
 

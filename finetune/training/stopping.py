@@ -13,6 +13,7 @@ from typing import Any
 
 from finetune.errors import RunError
 from finetune.recipe import Training
+from finetune.training import processes
 
 MOST_NOT_FINITE = 3
 """Updates in a row. One can be a bad batch, and float16's loss scaler skips such updates; after a NaN that reached the
@@ -82,6 +83,8 @@ def _divergence(training: Training, watch: LossWatch) -> Any:
         ends = False
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            if processes.anywhere(not watch.update):  # what one process saw, its share of the update, ends all of them
+                watch.see(False)
             watch.end_update()
             if watch.streak:  # the weights may be no numbers now: nothing to keep, nothing to resume from
                 control.should_save = control.should_evaluate = False

@@ -1,16 +1,16 @@
 """Train a LoRA adapter as a recipe says, with TRL's trainers, and leave a run's folder behind.
 
-Runs in a process of its own (`jobs.py`, or the command line). It reports through the folder only:
-status.json, metrics.jsonl, log.txt. It does not know who watches.
+Runs in a process of its own (`jobs.py`, or the command line), or in several that share every update (`processes.py`).
+It reports through the folder only: status.json, metrics.jsonl, log.txt. It does not know who watches.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import shutil
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,17 @@ from finetune.training import (
     peft_model,
     placement,
     preference_trainer,
+    processes,
+    shared_evaluation,
     starting_adapter,
     stopping,
     trackers,
     unsloth_model,
 )
-from finetune.training.machine import machine
-from finetune.training.memory import shape
-from finetune.training.reporting import Cancelled, folder_callback, obey_cancel
-from finetune.training.runs import Run, this_process, told
+from finetune.training.machine import Machine, machine
+from finetune.training.memory import Shape, shape
+from finetune.training.reporting import Cancelled, enter, folder_callback, obey_cancel, tell, trace
+from finetune.training.runs import Run, this_process
 from finetune.training.samples import sample_callback
 
 
@@ -46,60 +48,85 @@ def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> N
 
     With `resume` it goes on from the checkpoint of a step, by default the last one.
     """
+    begun = False
     try:
-        begin = checkpoints.chosen(run, checkpoint) if resume else None
-        run.set_status(state="preparing", cancelled=False, error="", error_key="", error_facts={}, **this_process())
-        if begin:
-            checkpoints.forget_later(run, begin.step)
-        with trackers.following(run):
-            _train(run, begin and begin.folder)
+        begin = processes.from_first(lambda: _begun(run, resume, checkpoint))
+        begun = True
+        with trackers.following(run) if processes.first() else contextlib.nullcontext():
+            _train(run, begin)
             _free_card()
     except Cancelled:
-        run.set_status(state="stopped", cancelled=True)
-        run.cancel_request.unlink(missing_ok=True)
+        tell(run, state="stopped", cancelled=True)
         print("cancelled; nothing was saved", flush=True)
+        if processes.first():
+            run.cancel_request.unlink(missing_ok=True)
     except FinetuneError as error:
-        if run.status().active:  # else there was nothing to resume from: an ended run stays as it had ended
-            run.set_status(state="failed", **told(error))
+        _end(run, error, begun)
         raise
     except KeyboardInterrupt:
-        run.set_status(state="stopped", error="Interrupted at the keyboard.", error_key="run.interrupted")
+        tell(run, state="stopped", error="Interrupted at the keyboard.", error_key="run.interrupted")
         raise
     except Exception as error:
-        traceback.print_exc()
+        trace(run)
         problem = failures.explain(error, run.recipe(), run.folder)
-        run.set_status(state="failed", **told(problem))
+        _end(run, problem, begun)
         raise problem from error
+
+
+def _begun(run: Run, resume: bool, checkpoint: int | None) -> Path | None:
+    """The checkpoint's folder to go on from, None for a beginning; what the run was before is forgotten."""
+    begin = checkpoints.chosen(run, checkpoint) if resume else None
+    run.set_status(state="preparing", cancelled=False, error="", error_key="", error_facts={}, **this_process())
+    if begin:
+        checkpoints.forget_later(run, begin.step)
+    return begin and begin.folder
+
+
+def _end(run: Run, problem: FinetuneError, begun: bool) -> None:
+    """Write down why the run failed; where it could not even begin again, it stays as it had ended.
+
+    Of several processes the first that fails is right, and the others, which then fail for want of it, end in silence.
+    """
+    wrote = run.fail(problem)
+    if begun and processes.count() > 1 and not wrote:
+        raise processes.EndedElsewhere
 
 
 def _train(run: Run, checkpoint: Path | None) -> None:
     recipe = run.recipe()
     # First of all: Unsloth has to be imported before transformers, and what cannot work is told before data are read.
-    trains = engine.chosen(recipe, machine(run.folder), engine.unsloth_installed())
+    trains = engine.chosen(recipe, machine(run.folder), engine.unsloth_installed(), processes.count())
     if trains.name == engine.UNSLOTH:
         unsloth_model.begin(run.folder)
-    starting_adapter.kept(run, recipe)
-    if not (checkpoint and (run.data / "report.json").is_file()):
-        report = splits.prepare(recipe.data, run.data, objective=recipe.training.objective)
-        print(f"data: {report['kept']:,} of {report['rows']:,} rows kept, splits {report['splits']}", flush=True)
-
-    obey_cancel(run)
-    run.set_status(state="loading")
+    processes.from_first(lambda: _prepare(run, recipe, resumed=checkpoint is not None))
+    enter(run, state="loading")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     print(f"engine: {trains.why}", flush=True)
     trainer, style = build_trainer(run, engine.settled(recipe, trains))
-    obey_cancel(run)
-    run.set_status(state="training", total_steps=planned_updates(recipe, len(trainer.train_dataset)))
+    enter(run, state="training", total_steps=planned_updates(recipe, len(trainer.train_dataset)))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     stopped = run.stop_request.exists() and trainer.state.global_step < trainer.state.max_steps
     obey_cancel(run)
+    weights = _gathered(trainer.model) if processes.sharded() else None
+    if not processes.first():
+        return
     run.set_status(state="saving", step=trainer.state.global_step)
-    save_adapter(trainer.model, style, recipe, run.adapter)
+    save_adapter(trainer.model, style, recipe, run.adapter, weights)
     run.stop_request.unlink(missing_ok=True)
     run.cancel_request.unlink(missing_ok=True)  # too late to be obeyed
     run.set_status(state="stopped" if stopped else "finished", step=trainer.state.global_step)
     print(f"adapter saved in {run.adapter}", flush=True)
+
+
+def _prepare(run: Run, recipe: Recipe, *, resumed: bool) -> None:
+    """What does not fit is told before data are prepared."""
+    t = recipe.training
+    processes.share(t.per_device_train_batch_size, t.gradient_accumulation_steps)
+    starting_adapter.kept(run, recipe)
+    if not (resumed and (run.data / "report.json").is_file()):
+        report = splits.prepare(recipe.data, run.data, objective=t.objective)
+        print(f"data: {report['kept']:,} of {report['rows']:,} rows kept, splits {report['splits']}", flush=True)
 
 
 def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
@@ -110,11 +137,8 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     from datasets import Dataset
 
     here, dimensions = machine(run.folder), shape(recipe.base.model)
-    batches = batching.chosen(recipe, here, dimensions)
-    print(f"batches: {batches.why}", flush=True)
+    batches = processes.from_first(lambda: _settled(run, recipe, here, dimensions))
     recipe = batches.recipe
-    if recipe != run.recipe():
-        run.resolve(recipe)
     style = prompts.PromptFormat.of(recipe.data)
     t = recipe.training
     dpo = t.objective == "dpo"
@@ -128,7 +152,10 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     if t.eval_rows and t.eval_rows < len(rows["validation"]):
         rows["validation"] = random.Random(t.seed).sample(rows["validation"], t.eval_rows)
     encode = preference_trainer.encode_pairs if dpo else encode_rows
-    examples = {name: Dataset.from_list(encode(rows[name], tokenizer, style, recipe)) for name in rows}
+    encoded = {name: encode(rows[name], tokenizer, style, recipe) for name in rows}
+    if not dpo:
+        encoded["validation"] += shared_evaluation.blanks(len(encoded["validation"]), t.per_device_eval_batch_size)
+    examples = {name: Dataset.from_list(encoded[name]) for name in rows}
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
     watch = stopping.LossWatch()
     make = preference_trainer.dpo_trainer if dpo else _sft_trainer
@@ -158,6 +185,22 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     return trainer, style
 
 
+def _settled(run: Run, recipe: Recipe, here: Machine, dimensions: Shape | None) -> batching.Batching:
+    """What the recipe leaves to this machine, decided and written down."""
+    batches = batching.chosen(recipe, here, dimensions, sharded=processes.sharded())
+    print(f"batches: {batches.why}", flush=True)
+    if processes.count() > 1:
+        batch, steps = _share(batches.recipe)
+        print(f"processes: {processes.count()}, of each update {steps} x {batch} examples in every one", flush=True)
+    if batches.recipe != run.recipe():
+        run.resolve(batches.recipe)
+    return batches
+
+
+def _share(recipe: Recipe) -> tuple[int, int]:
+    return processes.share(recipe.training.per_device_train_batch_size, recipe.training.gradient_accumulation_steps)
+
+
 def _sft_trainer(recipe: Recipe, arguments: dict[str, Any], watch: stopping.LossWatch, **parts: Any) -> Any:
     from trl import SFTConfig, SFTTrainer
 
@@ -171,6 +214,8 @@ def _sft_trainer(recipe: Recipe, arguments: dict[str, Any], watch: stopping.Loss
         loss_type="nll" if own_loss else "chunked_nll",
     )
     kind = padding_free.trainer(SFTTrainer) if without_padding else SFTTrainer
+    if processes.count() > 1:
+        kind = shared_evaluation.trainer(kind)
     return stopping.watched(kind, watch)(args=config, **parts)
 
 
@@ -180,17 +225,19 @@ def _arguments(run: Run, recipe: Recipe) -> dict[str, Any]:
 
     t, compute = recipe.training, models.compute_dtype(recipe.base.dtype)
     autocast = not t.padding_free  # else products compute in the base's format by themselves
+    batch, steps = _share(recipe)
     return {
         "output_dir": str(run.checkpoints),
-        "per_device_train_batch_size": t.per_device_train_batch_size,
+        "per_device_train_batch_size": batch,
         "per_device_eval_batch_size": t.per_device_eval_batch_size,
-        "gradient_accumulation_steps": t.gradient_accumulation_steps,
+        "gradient_accumulation_steps": steps,
         "learning_rate": t.learning_rate,
         "lr_scheduler_type": t.lr_scheduler_type,
         "warmup_steps": t.warmup_steps,
         "weight_decay": t.weight_decay,
         "max_grad_norm": t.max_grad_norm,
-        "optim": t.optim if torch.cuda.is_available() else "adamw_torch",
+        # bitsandbytes' optimizers take no tensors that are spread over several cards.
+        "optim": t.optim if torch.cuda.is_available() and not processes.sharded() else "adamw_torch",
         "num_train_epochs": t.num_train_epochs,
         "max_steps": t.max_steps,
         "eval_strategy": "steps",
@@ -210,6 +257,8 @@ def _arguments(run: Run, recipe: Recipe) -> dict[str, Any]:
         "bf16": autocast and compute is torch.bfloat16,
         "fp16": autocast and compute is torch.float16,
         "use_cpu": not torch.cuda.is_available(),
+        "accelerator_config": {"use_configured_state": processes.count() > 1},  # they have joined already
+        "ddp_find_unused_parameters": False,  # every part of the adapter is used in every pass
         "dataloader_pin_memory": torch.cuda.is_available(),
         "remove_unused_columns": True,
         "report_to": "none",  # trackers.py follows the metrics log instead
@@ -240,10 +289,21 @@ def encode_rows(
     return examples
 
 
-def save_adapter(model: Any, style: prompts.PromptFormat, recipe: Recipe, folder: Path) -> None:
-    """Write the adapter with its prompt format; the base is named as the recipe names it."""
+def _gathered(model: Any) -> dict[str, Any]:
+    """The trained tensors whole, where each process holds a part of them; all of them have to ask."""
+    trained = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {name: part.full_tensor() if hasattr(part, "full_tensor") else part for name, part in trained.items()}
+
+
+def save_adapter(
+    model: Any, style: prompts.PromptFormat, recipe: Recipe, folder: Path, weights: dict[str, Any] | None = None
+) -> None:
+    """Write the adapter with its prompt format; the base is named as the recipe names it.
+
+    weights: the adapter's tensors by name, where the model has but a part of them.
+    """
     part = folder.with_name("adapter.part")
-    model.save_pretrained(str(part))
+    model.save_pretrained(str(part), **({} if weights is None else {"state_dict": weights}))
     style.save(part)
     config_file = part / "adapter_config.json"
     config = json.loads(config_file.read_text(encoding="utf-8"))

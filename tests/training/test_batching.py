@@ -72,6 +72,11 @@ def test_where_padding_stays_the_recipe_stays_and_the_log_says_why(recipe, machi
     assert found.why.startswith("padded batches, because") and why in found.why
 
 
+def test_a_base_spread_over_several_cards_is_trained_with_padding():
+    found = batching.chosen(REFERENCE, H200, LLAMA, sharded=True)
+    assert found.recipe == REFERENCE and "spread over several cards" in found.why
+
+
 def test_a_base_of_unknown_size_keeps_its_batches():
     assert "not known" in batching.chosen(REFERENCE, H200, None).why
 

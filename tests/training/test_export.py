@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from finetune.__main__ import app
 from finetune.errors import RunError
 from finetune.recipe import Recipe
-from finetune.training import export, metrics, notes, runs
+from finetune.training import export, metrics, notes, runs, serving
 from tests.training.taken import trained_run
 
 CONTENTS = {
@@ -130,6 +130,8 @@ def take(form: str, run: runs.Run, folder: Path) -> object:
             return export.to_gguf(run, folder / "x.gguf")
         case "hub":
             return export.to_hub(run, "me/x", token=TOKEN, api=Hub())
+        case "vllm":
+            return serving.to_vllm(run, folder / "x")
 
 
 @pytest.mark.parametrize("form", export.FORMATS)
@@ -379,7 +381,7 @@ def test_with_json_standard_output_holds_the_path_and_nothing_else(run, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--to", "docx"], "--to: 'docx' is not known; choose one of zip, merged, gguf, hub."),
+        (["--to", "docx"], "--to: 'docx' is not known; choose one of zip, merged, gguf, hub, vllm."),
         (["--to", "hub"], "--repo-id: is missing"),
         (["--to", "gguf", "--quantisation", "q4_k_m"], "Choose one of q8_0"),
         (["--to", "hub", "--repo-id", "a/b/c"], "cannot be a repository's name"),

@@ -31,6 +31,19 @@ def test_a_smaller_batch_comes_with_as_much_more_accumulation(tmp_path, batch, s
     assert smaller * more == batch * steps
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:55483.",
+        "NCCL error: remote process exited or there was a network error, NCCL version 2.28.9",
+    ],
+)
+def test_where_another_process_has_gone_nobody_is_sent_to_look_for_a_fault_in_this_one(tmp_path, text):
+    problem = told(tmp_path, RuntimeError(text))
+    assert problem.key == "run.process_lost"
+    assert "last checkpoint" in str(problem)
+
+
 def test_with_a_batch_of_one_the_next_setting_is_named_until_there_is_none(tmp_path):
     settings = {"training__per_device_train_batch_size": 1}
     said = []

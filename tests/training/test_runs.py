@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -148,6 +149,31 @@ def test_a_reader_that_opened_the_old_status_still_reads_it_whole(run):
     with (run.folder / "status.json").open(encoding="utf-8") as file:
         run.set_status(state="training", step=5)
         assert json.load(file)["state"] == "queued"
+
+
+def test_the_first_failure_stays_whatever_is_written_down_later(run):
+    run.set_status(state="training", step=4, **runs.this_process())
+    assert run.fail(RunError("The card is too small.", key="run.first"))
+    assert not run.fail(RunError("The other process is gone.", key="run.second"))
+    run.set_status(step=5)  # another process, which knows nothing of it yet
+    status = run.status()
+    assert (status.state, status.error_key, status.step) == ("failed", "run.first", 5)
+
+
+def test_changes_from_several_threads_at_once_are_all_there_in_the_end(run):
+    names = ("step", "total_steps", "checkpoint", "keeper")
+
+    def count(name: str) -> None:
+        for number in range(1, 51):
+            run.set_status(**{name: number})
+
+    threads = [threading.Thread(target=count, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    status = run.status()
+    assert [getattr(status, name) for name in names] == [50, 50, 50, 50]
 
 
 @pytest.mark.parametrize("state", runs.ACTIVE)
