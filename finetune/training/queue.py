@@ -190,6 +190,14 @@ def _locked_for(run: Run) -> contextlib.AbstractContextManager[None]:
 # Processes
 
 
+def command(run: Run) -> list[str]:
+    """What starts a run's process, from the beginning or from the checkpoint that its status names."""
+    checkpoint = run.status().checkpoint
+    again = ["--resume", "--checkpoint", str(checkpoint)] if checkpoint else []
+    train = [sys.executable, "-u", "-m", "finetune", "train", str(run.folder / "recipe.yaml")]
+    return [*train, "--run-dir", str(run.folder), *again]
+
+
 def _known(home: Path) -> Iterator[tuple[Run, Status]]:
     """Every run with its status; one whose status is damaged neither waits nor trains, as its own card says."""
     for run in runs.all_runs(home):
@@ -210,9 +218,6 @@ def _start(run: Run, card: str, cards: tuple[str, ...], environment: Mapping[str
     """Start a waiting run's process; where that is impossible the run has failed, and its status says why."""
     import psutil
 
-    checkpoint = run.status().checkpoint
-    again = ["--resume", "--checkpoint", str(checkpoint)] if checkpoint else []
-    command = [sys.executable, "-u", "-m", "finetune", "train", str(run.folder / "recipe.yaml")]
     typed = _typed.pop(run.folder, {})
     settings = {"PYTHONUNBUFFERED": "1", DEVICES: ",".join(cards), TYPED: ",".join(typed), **typed}
     if card:
@@ -220,7 +225,7 @@ def _start(run: Run, card: str, cards: tuple[str, ...], environment: Mapping[str
     try:
         with run.log.open("ab") as output:
             child = subprocess.Popen(
-                [*command, "--run-dir", str(run.folder), *again],
+                command(run),
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

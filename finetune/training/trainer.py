@@ -28,6 +28,7 @@ from finetune.training import (
     llama_layers,
     padding_free,
     preference_trainer,
+    second_try,
     starting_adapter,
     stopping,
     trackers,
@@ -39,10 +40,11 @@ from finetune.training.runs import Run, this_process, told
 from finetune.training.samples import sample_callback
 
 
-def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> None:
+def train(run: Run, *, resume: bool = False, checkpoint: int | None = None, may_try_again: bool = False) -> None:
     """Carry out a run from data to adapter; raises what went wrong after writing it to the status.
 
-    With `resume` it goes on from the checkpoint of a step, by default the last one.
+    With `resume` it goes on from the checkpoint of a step, by default the last one. Who `may_try_again` is told so by
+    `second_try.Again` where memory ran out for the first time, and has to begin that try.
     """
     try:
         begin = checkpoints.chosen(run, checkpoint) if resume else None
@@ -50,12 +52,14 @@ def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> N
         if begin:
             checkpoints.forget_later(run, begin.step)
         with trackers.following(run):
-            _train(run, begin and begin.folder)
+            _train(run, begin and begin.folder, may_try_again)
             _free_card()
     except Cancelled:
         run.set_status(state="stopped", cancelled=True)
         run.cancel_request.unlink(missing_ok=True)
         print("cancelled; nothing was saved", flush=True)
+    except second_try.Again:
+        raise
     except FinetuneError as error:
         if run.status().active:  # else there was nothing to resume from: an ended run stays as it had ended
             run.set_status(state="failed", **told(error))
@@ -70,7 +74,7 @@ def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> N
         raise problem from error
 
 
-def _train(run: Run, checkpoint: Path | None) -> None:
+def _train(run: Run, checkpoint: Path | None, may_try_again: bool) -> None:
     recipe = run.recipe()
     starting_adapter.kept(run, recipe)  # first: what does not fit is told before data are prepared
     if not (checkpoint and (run.data / "report.json").is_file()):
@@ -83,7 +87,13 @@ def _train(run: Run, checkpoint: Path | None) -> None:
     trainer, style = build_trainer(run, recipe)
     obey_cancel(run)
     run.set_status(state="training", total_steps=planned_updates(recipe, len(trainer.train_dataset)))
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if may_try_again and second_try.prepared(run, error, trainer):
+            traceback.print_exc()
+            raise second_try.Again from error
+        raise
 
     stopped = run.stop_request.exists() and trainer.state.global_step < trainer.state.max_steps
     obey_cancel(run)
