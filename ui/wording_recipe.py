@@ -178,8 +178,8 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Puts examples one behind another without padding: learns the same, far faster; auto turns it on by itself.",
     ),
     "training.most_tokens": (
-        "শুধু ফাঁকা না ভরা ব্যাচের জন্য; ০ দিলে মেমোরিতে যত ধরে। শেখা একই থাকে, মেমোরি ফুরোলে কমান।",
-        "For batches without padding only; 0 takes what memory holds. It learns the same; lower it if memory runs out.",
+        "শুধু ফাঁকা না ভরা ব্যাচে লাগে, ০ দিলে মেমোরিতে যত ধরে; শেখা একই থাকে, মেমোরি ফুরোলে কমান।",
+        "For batches without padding only; 0 takes what memory holds, and less learns the same if memory runs out.",
     ),
     "training.max_length": (
         "উদাহরণ এর চেয়ে লম্বা হলে শেষটা কাটা পড়ে; অনেকগুলো কাটা পড়লে বাড়ান, মেমোরি ফুরোলে কমান।",

@@ -33,7 +33,7 @@ from finetune.training import (
     stopping,
     trackers,
 )
-from finetune.training.machine import machine
+from finetune.training.machine import machine_now
 from finetune.training.memory import shape
 from finetune.training.reporting import Cancelled, folder_callback, obey_cancel
 from finetune.training.runs import Run, this_process, told
@@ -53,7 +53,7 @@ def train(run: Run, *, resume: bool = False, checkpoint: int | None = None, may_
             checkpoints.forget_later(run, begin.step)
         with trackers.following(run):
             _train(run, begin and begin.folder, may_try_again)
-            _free_card()
+            models.free_memory()  # from here on the run counts as ended, and the next one is started
     except Cancelled:
         run.set_status(state="stopped", cancelled=True)
         run.cancel_request.unlink(missing_ok=True)
@@ -114,7 +114,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     from peft import prepare_model_for_kbit_training
     from transformers import set_seed
 
-    batches = batching.chosen(recipe, machine(run.folder), shape(recipe.base.model))
+    batches = batching.chosen(recipe, machine_now(run.folder), shape(recipe.base.model))
     print(f"batches: {batches.why}", flush=True)
     if batches.recipe != recipe:
         recipe = batches.recipe
@@ -285,14 +285,3 @@ def save_adapter(model: Any, style: prompts.PromptFormat, recipe: Recipe, folder
     part.rename(folder)
     if old.exists():
         shutil.rmtree(old)
-
-
-def _free_card() -> None:
-    """Give the card's memory back: from here on the run counts as ended, and the next one is started."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
