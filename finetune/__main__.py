@@ -72,7 +72,7 @@ def train(
     checkpoint: Annotated[int | None, typer.Option(help="Its step; by default the last one's.", min=1)] = None,
 ) -> None:
     """Train an adapter as a recipe says."""
-    from finetune.training import processes, queue, reporting, runs, trainer
+    from finetune.training import processes, queue, reporting, runs, second_try, trainer
 
     environment = processes.alone(os.environ)  # before training sets what its own libraries need
 
@@ -95,7 +95,9 @@ def train(
         try:
             with reporting.logged(run), told_to_user():
                 print(f"run: {run.folder}", flush=True)
-                trainer.train(run, resume=resume, checkpoint=checkpoint)
+                trainer.train(run, resume=resume, checkpoint=checkpoint, may_try_again=True)
+        except second_try.Again:
+            second_try.begin(run, environment)
         finally:
             if processes.first():
                 queue.hand_over(run, environment)

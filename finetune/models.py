@@ -107,6 +107,17 @@ def load_base(
     return base, tokenizer
 
 
+def free_memory() -> None:
+    """Give what is no longer used back to the card: models are full of cycles, and PyTorch keeps what was freed."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def read_adapter_config(folder: Path) -> dict[str, Any]:
     """An adapter's `adapter_config.json`; ModelError where the folder holds no usable LoRA adapter."""
     path = folder / "adapter_config.json"

@@ -124,7 +124,7 @@ def test_every_training_setting_but_five_of_our_own_is_a_field_of_the_trainers()
     known |= fields_in_source("trl", "trainer/dpo_config.py", "DPOConfig")
     known |= {"early_stopping_patience"}  # of transformers' EarlyStoppingCallback, which tests/training walks through
     assert {field.name for field in fields(recipes.Training)} - known == {
-        "engine", "eval_rows", "objective", "plan", "sample_prompts",
+        "engine", "eval_rows", "most_tokens", "objective", "plan", "sample_prompts",
     }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,7 @@ import gradio as gr
 
 from ui import history as histories
 from ui import wording
-from ui.chat import opinion, shelf
+from ui.chat import beside, opinion, shelf
 from ui.chat.answering import Asked, answers, tier_of, understood
 from ui.chat.opinion import About
 from ui.errors import language_of, shown_to_user
@@ -26,6 +25,9 @@ from ui.layout_parts import (
     system_prompt_field,
 )
 from ui.services import Services
+
+SIGN_SECONDS = 5
+"""Between two looks at whether the chat answers again, on a page that says that it does not."""
 
 ONE_REPLY = {"options": [], "chosen": 0}
 """The replies side by side, where the last message has only one."""
@@ -50,6 +52,8 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     )
     note = gr.HTML(padding=False, elem_id="chat-note")
     care = gr.HTML(padding=False, elem_id="chat-care")
+    sign = gr.HTML(padding=False, elem_id="chat-sign")
+    clock = gr.Timer(SIGN_SECONDS, active=False)
     with gr.Row(visible=False, equal_height=True, elem_id="chat-meant") as meant_row:
         meaning = gr.Textbox(
             label=label("chat.meant"), info=label("chat.meant.info"), lines=1, max_lines=4, scale=8, min_width=220
@@ -92,14 +96,22 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     meant = gr.State({})
     """What the person said that their romanised messages mean, by the message."""
 
-    begun = [chat, current, again, others, note, care, meant_row, meaning, said.panel, said.given, send, stop]
+    begun = [chat, current, again, others, note, care, meant_row, meaning, said.panel, said.given, send, stop,
+             sign, clock]  # fmt: skip
 
     def begin(
         request: gr.Request, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any],
         times: int = 0, options: Any = None,
     ) -> list[Any]:  # fmt: skip
-        """What the page shows between a message and its reply: help where it is needed, how the message was read."""
+        """What the page shows between a message and its reply: help where it is needed, how the message was read.
+
+        While a run has the memory, it says so, help stands there all the same, and nothing else changes.
+        """
         language = language_of(request)
+        if beside.shut(services, turns, meanings):
+            waiting = [*nothing()[:-2], *signed(request)]
+            waiting[begun.index(care)] = beside.care_html(tier_of(turns, meanings), language)
+            return waiting
         services.stop_event(f"{request.session_hash}/chat")
         conversation = conversation or uuid.uuid4().hex
         last = histories.messages(turns[-1:])[0]["content"]
@@ -110,14 +122,19 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
             times,
             options or ONE_REPLY,
             "",
-            care_html(tier_of(turns, meanings), language),
+            beside.care_html(tier_of(turns, meanings), language),
             gr.Row(visible=read != last),
             read,
             gr.Column(visible=False),
             opinion.withdraw_where_care_is_needed(services, turns, given, conversation),
             gr.Button(visible=False),
             gr.Button(visible=True),
+            *signed(request),
         ]
+
+    def signed(request: gr.Request) -> list[Any]:
+        """That a run has the memory, looked at again for as long as it is so."""
+        return [beside.sign_html(services, language_of(request)), gr.Timer(active=bool(services.lent_to))]
 
     def nothing() -> list[Any]:
         return [gr.skip() for _ in begun]
@@ -129,13 +146,17 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         if not text.strip():
             return [gr.skip(), *nothing()]
         turns = [*turns, {"role": "user", "content": text.strip()}]
-        return ["", *begin(request, turns, conversation, meanings, given)]
+        return [unsent(text, turns, meanings), *begin(request, turns, conversation, meanings, given)]
+
+    def unsent(text: str, turns: list[Turn], meanings: dict[str, str]) -> str:
+        """What stays in the field: a message that has to wait, for the person to send it then."""
+        return text if beside.shut(services, turns, meanings) else ""
 
     def take_example(
         chosen: gr.SelectData, meanings: dict[str, str], given: list[Any], request: gr.Request
     ) -> list[Any]:
         turns = [{"role": "user", "content": chosen.value["text"]}]
-        return ["", *begin(request, turns, "", meanings, given)]
+        return [unsent(chosen.value["text"], turns, meanings), *begin(request, turns, "", meanings, given)]
 
     def take_edited(
         event: gr.EditData, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any],
@@ -181,7 +202,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         first: str,
         *values: Any,
     ) -> Iterator[tuple[list[Turn], Any]]:
-        if not turns or turns[-1]["role"] != "user":
+        if not turns or turns[-1]["role"] != "user" or beside.shut(services, turns, meanings):
             yield turns, gr.skip()
             return
         language = language_of(request)
@@ -189,7 +210,8 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         with shown_to_user(language):
             told = None
             for one in answers(services, turns, asked, language, f"{request.session_hash}/chat", pace=True):
-                news, told = (gr.skip() if one.left_out == told else note_html(one.left_out, language)), one.left_out
+                news = gr.skip() if one.left_out == told else beside.note_html(one.left_out, language)
+                told = one.left_out
                 yield one.turns, news
 
     def end(turns: list[Turn], options: Any) -> list[Any]:
@@ -221,7 +243,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         """What belongs to the last reply goes with it."""
         return [ONE_REPLY, "", "", gr.Row(visible=False), gr.Column(visible=False)]
 
-    beside = [others, note, care, meant_row, said.panel]
+    around = [others, note, care, meant_row, said.panel]
 
     def help_card(request: gr.Request) -> str:
         return help_html(language_of(request))
@@ -259,28 +281,14 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     ask(retry.click(take_back, [*known, again, others], begun, **quick))
     ask(correct.click(take_corrected, [meaning, *known], [meant, *begun], **quick))
     keep_after(others.select(choose, [others, chat], [chat, said.panel, said.about, said.reasons], **quick).then)
-    keep_after(undo.click(undone, chat, [chat, message, *beside], **quick).then)
+    keep_after(undo.click(undone, chat, [chat, message, *around], **quick).then)
     for event in (clear.click, chat.clear):
-        event(stopped, None, None, **quick).then(cleared, None, [chat, current, *beside], **quick)
-    kept.shown.select(quiet, None, beside, **quick)
+        event(stopped, None, None, **quick).then(cleared, None, [chat, current, *around], **quick)
+    kept.shown.select(quiet, None, around, **quick)
     stop.click(stopped, None, None, **quick)
     listen.click(None, chat, None, js="(turns) => { shohomormi.listen(turns); }", **quick)
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
+    for looked in (tab.select, page.load, clock.tick):
+        looked(signed, None, [sign, clock], **quick)
     page.load(help_card, None, card, **private)
     page.unload(forgotten)
-
-
-def care_html(tier: str, language: str) -> str:
-    """Help beside a reply, its numbers to tap; where the fixed message is the reply, that has said the rest."""
-    if tier == "none":
-        return ""
-    told = f"<p>{html.escape(wording.sentence('chat.care', language))}</p>" if tier == "soft" else ""
-    return f'<div class="care" lang="{language}" role="status">{told}{help_html(language)}</div>'
-
-
-def note_html(left_out: int, language: str) -> str:
-    """That the model no longer sees the beginning; nothing where it sees everything."""
-    if not left_out:
-        return ""
-    told = html.escape(wording.sentence("chat.left_out", language, count=left_out))
-    return f'<p class="quiet" lang="{language}" role="status">{told}</p>'

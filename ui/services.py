@@ -27,9 +27,11 @@ from finetune.review import feedback, pair_sets
 from finetune.review.contestants import Contestant
 from finetune.review.feedback import FeedbackStore
 from finetune.review.reviewing import Reviewing
-from finetune.training import curves, metrics, queue, runs
+from finetune.training import curves, metrics, queue, runs, sharing
 from finetune.training.curves import Reader
 from finetune.training.history import History
+from finetune.training.machine import machine_now
+from finetune.training.memory import shape
 
 PATH = "review"
 """Where reviewers find the blind review by itself: `/review`, or `/review?set=NAME` for one set."""
@@ -77,6 +79,8 @@ class Services:
     """Browser sessions that have entered it."""
     writing: Writing | None = None
     """The set of pairs that is being written, or the last one that was."""
+    lent_to: str = ""
+    """The run that has the memory of the chat's base; there are no replies until it has ended."""
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -98,7 +102,7 @@ class Services:
         Begun when somebody opens the page that chats and compares, not with the app: a room of blind reviewers needs
         no model, and while one is being loaded their votes wait for Python's lock.
         """
-        if self.backend.loaded:
+        if self.backend.loaded or self.lent_to:
             return
         threading.Thread(target=self._load, name="warm-up", daemon=True).start()
 
@@ -109,16 +113,61 @@ class Services:
             log.error("The base cannot be loaded: %s", error)
 
     def mind_queue(self) -> None:
-        """Start the runs whose turn it is, from now on and in the background."""
+        """Start the runs whose turn it is, from now on and in the background; the chat's base makes room for them."""
+        queue.ask_first(self.home, self.make_room)
+        self.share()  # a run that an earlier app has started may have the memory to itself
         threading.Thread(target=self._advance, name="queue", daemon=True).start()
 
     def _advance(self) -> None:
         while True:
             try:
                 queue.advance(self.home)
+                self.share()
             except Exception:  # a full disk, say; whatever it is, the runs wait meanwhile, and it is tried again
                 log.exception("The queue of runs cannot move on.")
             time.sleep(QUEUE_SECONDS)
+
+    def make_room(self, run: runs.Run, card: str) -> bool:
+        """Whether a run can start on a card now. Where it does not fit beside the chat's base, that goes first.
+
+        False while a reply is still being written, after which no other begins: the queue asks again.
+        """
+        backend = self.backend
+        if not isinstance(backend, LocalBackend) or not sharing.same_card(card, os.environ.get("CUDA_VISIBLE_DEVICES")):
+            return True
+        alone = not self._both_fit(run, backend)
+        if alone:
+            self._lend(backend, run.name)
+            if not backend.unload(wait=False):
+                return False
+        run.set_status(alone=alone)
+        return True
+
+    def _both_fit(self, run: runs.Run, backend: LocalBackend) -> bool:
+        try:
+            recipe = run.recipe()
+        except FinetuneError:  # its process will say what is wrong with it
+            return True
+        here = machine_now(self.home)
+        to_come = 0.0
+        if not backend.loaded:
+            to_come = sharing.chat_gb(backend.model, backend.four_bit, here, shape(backend.model))
+        return sharing.both_fit(recipe, here, shape(recipe.base.model), to_come)
+
+    def share(self) -> None:
+        """Let replies come again once no run needs the memory of the chat's base; the next message loads that."""
+        if not isinstance(self.backend, LocalBackend):
+            return
+        with queue.locked(self.home):  # or a run that gets its room just now would lose it again
+            known = []
+            for run in self.runs():
+                with contextlib.suppress(FinetuneError):  # a damaged status: it neither waits nor trains
+                    known.append((run.name, run.status()))
+            self._lend(self.backend, sharing.holder(known, self.lent_to))
+
+    def _lend(self, backend: LocalBackend, name: str) -> None:
+        self.lent_to = name
+        backend.lend((lambda: sharing.busy(name)) if name else None)
 
     def write_pairs(self, order: pair_sets.Order) -> None:
         """Begin to write a set of pairs in the background; ReviewError while another one is being written."""

@@ -145,6 +145,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "ডিস্কে মাত্র {free} মেগাবাইট খালি, অথচ চেকপয়েন্ট আর অ্যাডাপ্টারের জন্য {needed} মেগাবাইট লাগতে পারে। পরের চেকপয়েন্টের আগে জায়গা খালি করুন, যেমন অদরকারি রান মুছে।",
         "Only {free} MB are free on the disk, and checkpoints and adapter may need {needed} MB. Free some space before the next checkpoint, for example by deleting runs that you no longer need.",
     ),
+    "alert.second_try.batch": (
+        "ধাপ {step}-এ মেমোরি ফুরিয়ে গিয়েছিল, রানটা নিজে থেকেই ধাপ {start} থেকে আবার চলেছে: ব্যাচের মাপ (per_device_train_batch_size) {batch}-এর জায়গায় {smaller}, আর gradient_accumulation_steps {steps}-এর জায়গায় {more}। শেখা একই থাকবে।",
+        "Memory ran out at step {step}, and the run went on by itself from step {start} with training.per_device_train_batch_size at {smaller} instead of {batch} and training.gradient_accumulation_steps at {more} instead of {steps}; it learns the same.",
+    ),
+    "alert.second_try.tokens": (
+        "ধাপ {step}-এ মেমোরি ফুরিয়ে গিয়েছিল, রানটা নিজে থেকেই ধাপ {start} থেকে আবার চলেছে: একবারে {tokens} টোকেনের জায়গায় এখন বড়জোর {fewer} টোকেন দেখছে। শেখা একই থাকবে।",
+        "Memory ran out at step {step}, and the run went on by itself from step {start} with at most {fewer} tokens a pass instead of {tokens}; it learns the same.",
+    ),
     "alert.failed": (
         "ধাপ {step}-এ শেখানো মাঝপথে থেমে গেছে। কেন, আর কী করবেন, রানের কার্ডে লেখা আছে।",
         "Training failed at step {step}. The run says why and what to do.",

@@ -43,6 +43,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "training.engine": ("কী দিয়ে শেখাবে (engine)", "What trains (engine)"),
     "training.plan": ("ব্যাচ কে সাজাবে (plan)", "Who lays out batches (plan)"),
     "training.padding_free": ("ফাঁকা না ভরা ব্যাচ (padding-free)", "Batches without padding"),
+    "training.most_tokens": ("একবারে বড়জোর কত টোকেন (most_tokens)", "Most tokens a pass"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
     "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
     "training.per_device_eval_batch_size": ("যাচাইয়ের ব্যাচের মাপ", "Evaluation batch size"),
@@ -180,6 +181,10 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
     "training.padding_free": (
         "উদাহরণগুলো ফাঁকা না ভরে পরপর বসায়, শেখা একই থাকে, অনেক তাড়াতাড়ি হয়; auto থাকলে নিজে থেকেই চালু হয়।",
         "Puts examples one behind another without padding: learns the same, far faster; auto turns it on by itself.",
+    ),
+    "training.most_tokens": (
+        "শুধু ফাঁকা না ভরা ব্যাচে লাগে, ০ দিলে মেমোরিতে যত ধরে; শেখা একই থাকে, মেমোরি ফুরোলে কমান।",
+        "For batches without padding only; 0 takes what memory holds, and less learns the same if memory runs out.",
     ),
     "training.max_length": (
         "উদাহরণ এর চেয়ে লম্বা হলে শেষটা কাটা পড়ে; অনেকগুলো কাটা পড়লে বাড়ান, মেমোরি ফুরোলে কমান।",

@@ -1,9 +1,9 @@
 """Backends write replies: messages in, whole graphemes of Bengali text out, piece by piece.
 
-`LocalBackend` keeps one base resident in 4 bits and switches adapters per row; `ScriptedBackend`
-says what it is told, for tests. Both run in the caller's thread: closing the stream, or setting
-`stop`, ends the work before the next token, and what goes wrong is raised where the stream is read.
-They do not screen what people write (`safety.py`), and they log no text.
+`LocalBackend` keeps one base resident in 4 bits, switches adapters per row, and can lend its memory;
+`ScriptedBackend` says what it is told, for tests. Both run in the caller's thread: closing the stream,
+or setting `stop`, ends the work before the next token, and what goes wrong is raised where the stream
+is read. They do not screen what people write (`safety.py`), and they log no text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from finetune import bengali, models
 from finetune.data.prompts import Message, PromptFormat, encode_example, encode_prompt, stop_ids
 from finetune.errors import BackendError
 from finetune.inference import context, cpu_memory
-from finetune.inference.graphemes import GraphemeText
+from finetune.inference.graphemes import TokenText
 from finetune.recipe import Generation, default
 
 
@@ -64,6 +64,7 @@ class LocalBackend:
         self._decoder: Any = None
         self._tokenizer: Any = None
         self._adapters: dict[tuple[Path, float], Any] = {}
+        self._refusal: Callable[[], BackendError] | None = None
 
     @property
     def loaded(self) -> bool:
@@ -75,7 +76,29 @@ class LocalBackend:
         with self._lock:
             self._load()
 
+    def lend(self, refusal: Callable[[], BackendError] | None) -> None:
+        """From now on raise this in place of any reply that has not begun, `unload` frees the memory; None ends it."""
+        self._refusal = refusal
+
+    def unload(self, *, wait: bool = True) -> bool:
+        """Free the base's memory once the reply in hand has ended; the next use loads it again, unless it was lent.
+
+        With wait=False nothing is freed, and False comes back, where a reply is being written.
+        """
+        if not self._lock.acquire(blocking=wait):
+            return False
+        try:
+            self._decoder = self._tokenizer = None
+            self._adapters = {}
+            models.free_memory()
+            cpu_memory.give_back_freed()
+        finally:
+            self._lock.release()
+        return True
+
     def _load(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal()
         if self._decoder is None:
             cpu_memory.bound_caches()
             from finetune.inference.captured import decoder_for
@@ -129,12 +152,15 @@ class LocalBackend:
 
     def fit(self, side: Side) -> tuple[Side, int]:
         """See Backend."""
-        if not self.loaded:
-            self.load()  # what is read here never changes then, so that nobody waits for another's reply
+        decoder, tokenizer = self._decoder, self._tokenizer
+        if decoder is None or tokenizer is None:  # else nobody waits for another's reply
+            with self._lock:
+                self._load()
+                decoder, tokenizer = self._decoder, self._tokenizer
         style = self._style([side])
-        room = min(context.WINDOW, self._decoder.longest) - side.settings.max_new_tokens
+        room = min(context.WINDOW, decoder.longest) - side.settings.max_new_tokens
         kept, left_out = context.within(
-            cleaned(side.messages), room, lambda messages: len(encode_prompt(self._tokenizer, messages, style))
+            cleaned(side.messages), room, lambda messages: len(encode_prompt(tokenizer, messages, style))
         )
         return replace(side, messages=kept), left_out
 
@@ -252,34 +278,6 @@ class ScriptedBackend:
             if isinstance(piece, Exception):
                 raise piece
             yield [piece for _ in sides]
-
-
-class TokenText:
-    """Turns one row's token ids into text as they come, whole graphemes only."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._ids: list[int] = []
-        self._given = 0
-        """How much of the text of these ids has been taken over."""
-        self._letters = GraphemeText()
-
-    def add(self, token: int | None) -> str:
-        """The text that one more token completes, or nothing yet."""
-        if token is None:
-            return self.end()  # the row has ended: its last letter need not wait for the other rows
-        self._ids.append(token)
-        text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
-        whole = text.rstrip(bengali.REPLACEMENT)  # the bytes of the letter after it are still coming
-        new, self._given = whole[self._given :], len(whole)
-        if whole == text:
-            self._ids, self._given = [], 0
-        return self._letters.add(new)
-
-    def end(self) -> str:
-        """The last grapheme, without what a cut-off reply leaves unfinished."""
-        self._ids, self._given = [], 0
-        return self._letters.end()
 
 
 def cleaned(messages: Sequence[Message]) -> list[Message]:

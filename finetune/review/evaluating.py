@@ -28,7 +28,8 @@ from finetune import models
 from finetune.data import leakage
 from finetune.data.prompts import IGNORED, PromptFormat, conversation, encode_example
 from finetune.errors import ReviewError
-from finetune.inference.backends import LocalBackend, Side, TokenText, cleaned
+from finetune.inference.backends import LocalBackend, Side, cleaned
+from finetune.inference.graphemes import TokenText
 from finetune.review import durable, evaluation_figures
 from finetune.review.evaluation import BITS, ORDER, REPLIES, ROWS, SCORES, Evaluation
 from finetune.review.evaluation_order import Order, Question

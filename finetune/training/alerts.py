@@ -99,7 +99,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def current(lines: Lines, status: Status, space: Disk) -> tuple[Alert, ...]:
     """Everything to tell of a run, the gravest first. What only matters while it trains is not told of an ended one."""
-    found = [not_finite(lines), evaluation_rising(lines), ended(status)]
+    found = [not_finite(lines), evaluation_rising(lines), second_try(status), ended(status)]
     if status.active:
         found += [loss_rising(lines), gradient_exploding(lines), disk_nearly_full(space)]
     grave = ("error", "warning", "info")
@@ -214,6 +214,25 @@ def disk_nearly_full(space: Disk) -> Alert | None:
         "warning",
         0,
     )
+
+
+def second_try(status: Status) -> Alert | None:
+    """Memory ran out once, and the run went on by itself with less in memory at once."""
+    facts = status.second_try
+    if not facts:
+        return None
+    begin = f"Memory ran out at step {facts['step']:,}, and the run went on by itself from step {facts['start']:,} with"
+    if "tokens" in facts:
+        key = "alert.second_try.tokens"
+        text = f"{begin} at most {facts['fewer']:,} tokens a pass instead of {facts['tokens']:,}; it learns the same."
+    else:
+        key = "alert.second_try.batch"
+        text = (
+            f"{begin} training.per_device_train_batch_size at {facts['smaller']:,} instead of {facts['batch']:,} and"
+            f" training.gradient_accumulation_steps at {facts['more']:,} instead of {facts['steps']:,}; it learns the"
+            " same."
+        )
+    return Alert(key, facts, text, "info", facts["step"])
 
 
 def ended(status: Status) -> Alert | None:

@@ -58,14 +58,15 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bo
     needed = max(t.max_length, min(ENOUGH, recipe.effective_batch * t.max_length))
     best = next((one for one in options if (one.most_tokens or needed) >= needed), options[-1])
     settled = best.recipe.training
+    most = min((limit for limit in (best.most_tokens, t.most_tokens) if limit), default=None)
     recomputed = "layers" if settled.gradient_checkpointing else "each MLP" if best.recompute_mlp else "nothing"
-    limit = f"at most {best.most_tokens:,} tokens" if best.most_tokens else "one batch"
+    limit = f"at most {most:,} tokens" if most else "one batch"
     why = (
         f"no padding, {recipe.effective_batch} examples an update in passes of {limit}, recomputing {recomputed}:"
         f" {machine.name} with {machine.available_gb:,.0f} GB"
         + (f" and compute capability {machine.capability[0]}.{machine.capability[1]}" if machine.kind == "cuda" else "")
     )
-    return Batching(best.recipe, why, best.most_tokens, best.recompute_mlp)
+    return Batching(best.recipe, why, most, best.recompute_mlp)
 
 
 def padded_because(recipe: Recipe, machine: Machine) -> str | None:

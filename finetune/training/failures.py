@@ -14,8 +14,12 @@ from pathlib import Path
 from finetune.errors import RunError
 from finetune.recipe import Recipe, describe
 
-MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "cublas_status_alloc_failed")
-"""What PyTorch, CUDA and the operating system say, in small letters, where memory has run out."""
+MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "_status_alloc_failed")
+"""What PyTorch, CUDA, its libraries (cuBLAS, cuDNN) and the operating system say, in small letters, where memory has
+run out."""
+
+MEMORY_ERRORS = ("MemoryError", "OutOfMemoryError")
+"""Kinds of errors that say so whatever their text; the second is PyTorch's, which is not imported for its name."""
 
 DISK_SIGNS = ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed writing")
 """What libraries that are not written in Python say in place of an OSError's number."""
@@ -34,7 +38,7 @@ def explain(error: BaseException, recipe: Recipe, folder: Path) -> RunError:
     chain = list(_chain(error))
     if any(_says(one, DISK_SIGNS) or getattr(one, "errno", None) in DISK_ERRORS for one in chain):
         return disk_full(folder)
-    if any(isinstance(one, MemoryError) or _says(one, MEMORY_SIGNS) for one in chain):
+    if any(_of_memory(one) for one in chain):
         return out_of_memory(recipe, evaluating=any(_in_evaluation(one) for one in chain))
     if any(_says(one, LOST_SIGNS) for one in chain):
         return RunError(
@@ -50,6 +54,12 @@ def explain(error: BaseException, recipe: Recipe, folder: Path) -> RunError:
         kind=kind,
         text=text,
     )
+
+
+def ran_out_while_learning(error: BaseException) -> bool:
+    """True where training raised it for want of memory, in an update and not in an evaluation."""
+    chain = list(_chain(error))
+    return any(_of_memory(one) for one in chain) and not any(_in_evaluation(one) for one in chain)
 
 
 def out_of_memory(recipe: Recipe, *, evaluating: bool = False) -> RunError:
@@ -71,7 +81,7 @@ def out_of_memory(recipe: Recipe, *, evaluating: bool = False) -> RunError:
         )
     if t.per_device_train_batch_size > 1:
         batch, steps = t.per_device_train_batch_size, t.gradient_accumulation_steps
-        smaller, factor = _smaller_batch(batch)
+        smaller, factor = smaller_batch(batch)
         return RunError(
             f"{begin} training.per_device_train_batch_size at {smaller} instead of {batch} and"
             f" training.gradient_accumulation_steps at {steps * factor} instead of {steps}; it learns the same.",
@@ -135,7 +145,7 @@ def killed(recipe: Recipe) -> RunError:
     """What to tell of a process that was ended by SIGKILL, seen by the one that had started it."""
     t = recipe.training
     if t.per_device_train_batch_size > 1:
-        smaller, factor = _smaller_batch(t.per_device_train_batch_size)
+        smaller, factor = smaller_batch(t.per_device_train_batch_size)
         return RunError(
             "The training process was killed (signal 9). Systems do that where memory runs out: close what else needs"
             " memory, then resume it from its last checkpoint. If it is killed again, start it anew with"
@@ -157,7 +167,7 @@ def killed(recipe: Recipe) -> RunError:
     )
 
 
-def _smaller_batch(batch: int) -> tuple[int, int]:
+def smaller_batch(batch: int) -> tuple[int, int]:
     """The next smaller batch, and by how much to accumulate more so that the effective batch stays exactly."""
     factor = next(n for n in range(2, batch + 1) if batch % n == 0)
     return batch // factor, factor
@@ -168,6 +178,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _of_memory(error: BaseException) -> bool:
+    return any(kind.__name__ in MEMORY_ERRORS for kind in type(error).__mro__) or _says(error, MEMORY_SIGNS)
 
 
 def _says(error: BaseException, signs: tuple[str, ...]) -> bool:

@@ -1,6 +1,6 @@
 """What this machine has to train with: its cards or cores, memory and disk, in gigabytes of 10^9 bytes.
 
-It looks and judges nothing: what fits is for `plan.py`. It does not look at what other processes hold on a card.
+It looks and judges nothing: what fits is for `plan.py`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,15 +38,28 @@ class Machine:
     """The number format that a recipe's `auto` stands for here."""
     capability: tuple[int, int] = (0, 0)
     """NVIDIA's compute capability; a CPU has none."""
+    held_gb: float = 0.0
+    """Of the card, what is not to be had: a chat's base that is resident beside the run, for one."""
 
     @property
     def available_gb(self) -> float:
-        """What a run may fill: a whole card, or the memory that is free now."""
-        return self.memory_gb if self.kind == "cuda" else self.free_ram_gb
+        """What a run may fill: a card without what is held there, or the memory that is free now."""
+        return self.memory_gb - self.held_gb if self.kind == "cuda" else self.free_ram_gb
+
+
+def machine_now(home: Path = Path()) -> Machine:
+    """This machine with what all processes hold on its card, this one's CUDA context among them."""
+    import torch
+
+    found = machine(home)
+    if found.kind == "cpu":
+        return found
+    free, total = torch.cuda.mem_get_info(0)
+    return replace(found, held_gb=round((total - free) / GB, 2))
 
 
 def machine(home: Path = Path()) -> Machine:
-    """This machine as it is now; `home` is where runs live, or will."""
+    """This machine, its card as if it were empty: what a run gets when its turn comes. `home` is where runs live."""
     import psutil
     import torch
 

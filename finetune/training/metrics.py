@@ -66,10 +66,13 @@ def series(lines: list[dict[str, Any]], key: str) -> tuple[list[int], list[float
 
 
 def as_it_went(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines without what a resumed run had measured beyond its checkpoint: those weights were given up."""
+    """The lines without what a resumed run had measured beyond its checkpoint: those weights were given up.
+
+    A run that began anew before its first update repeats step 0 at once.
+    """
     kept: list[dict[str, Any]] = []
     for line in lines:
-        if kept and line["step"] < kept[-1]["step"]:
+        if kept and line["step"] <= kept[-1]["step"]:
             while kept and kept[-1]["step"] > line["step"]:
                 kept.pop()
             # Of the step itself, which may be the checkpoint's, only what is measured anew.

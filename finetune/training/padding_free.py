@@ -100,6 +100,8 @@ def trainer(parent: type) -> type:
         """Learns from a batch pass by pass, without ever making all logits; counts the tokens it learns from."""
 
         tokens_seen = 0
+        largest_pass: Sequence[int] = ()
+        """Lengths of the sequences in the pass with the most tokens so far: what memory had to have room for."""
 
         def create_optimizer(self, model: Any = None) -> Any:
             """As the recipe names it; the 8-bit one takes all weights at once, unless they are sharded."""
@@ -112,6 +114,7 @@ def trainer(parent: type) -> type:
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
             """One batch; the loss is the sum over its passes, each of them divided by the tokens of the update."""
             self.tokens_seen += inputs["input_ids"].shape[1]
+            self.largest_pass = max(self.largest_pass, *inputs["passes"], key=sum)
             *first, last = each_pass(inputs)
             loss = 0.0
             for batch in first:

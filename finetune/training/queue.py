@@ -21,8 +21,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import ROOT
@@ -42,6 +43,9 @@ log = logging.getLogger("shohomormi")
 
 _typed: dict[Path, dict[str, str]] = {}
 """Secrets of runs that wait, by folder; the only thing about a run that is not in it."""
+
+_asked: dict[Path, Callable[[Run, str], bool]] = {}
+"""Whom to ask before a run is started, by home."""
 
 
 def advance(home: Path, environment: Mapping[str, str] | None = None) -> list[Run]:
@@ -64,12 +68,28 @@ def start_waiting(home: Path, environment: Mapping[str, str] | None = None) -> l
     """As many waiting runs as there are free cards, the oldest first; the caller holds the lock."""
     cards = devices()
     free = _free(home, cards)
+    may_start = _asked.get(home.resolve())
     started = []
     for run in waiting(home):
-        if free and not _kept_elsewhere(run) and _start(run, free[0], cards, environment):
+        keeper = _living_keeper(run)
+        if may_start and not keeper:
+            run.set_status(**_keeper())  # or a process that knows nothing of this one's memory might start it
+        if not free or keeper not in (0, os.getpid()):
+            continue
+        if may_start and not may_start(run, free[0]):
+            break  # those behind it must not overtake it
+        if _start(run, free[0], cards, environment):
             started.append(run)
             free.pop(0)
     return started
+
+
+def ask_first(home: Path, may_start: Callable[[Run, str], bool]) -> None:
+    """Have this asked, with the lock held, before a run of this home gets a card; where it says no, the run waits.
+
+    From then on this process alone starts the runs that no other keeps, while it lives.
+    """
+    _asked[home.resolve()] = may_start
 
 
 def waiting(home: Path) -> list[Run]:
@@ -109,14 +129,19 @@ def entrust(run: Run, secrets: Mapping[str, str] | None) -> None:
     """Keep secrets such as WANDB_API_KEY in memory until this process starts the run; no other may while it lives."""
     if secrets:
         _typed[run.folder] = dict(secrets)
-        this = runs.this_process()
-        run.set_status(keeper=this["pid"], keeper_created=this["pid_created"])
+        run.set_status(**_keeper())
 
 
-def _kept_elsewhere(run: Run) -> bool:
-    """Whether a living process other than this one holds what was typed for the run."""
+def _keeper() -> dict[str, Any]:
+    """The status fields by which this process keeps a run for itself to start."""
+    this = runs.this_process()
+    return {"keeper": this["pid"], "keeper_created": this["pid_created"]}
+
+
+def _living_keeper(run: Run) -> int:
+    """The process that alone may start a waiting run; 0 where none keeps it, or that has died."""
     status = run.status()
-    return status.keeper not in (0, os.getpid()) and runs.process_runs(status.keeper, status.keeper_created)
+    return status.keeper if status.keeper and runs.process_runs(status.keeper, status.keeper_created) else 0
 
 
 def forget(run: Run) -> None:
@@ -190,6 +215,14 @@ def _locked_for(run: Run) -> contextlib.AbstractContextManager[None]:
 # Processes
 
 
+def command(run: Run) -> list[str]:
+    """What starts a run's process, from the beginning or from the checkpoint that its status names."""
+    checkpoint = run.status().checkpoint
+    again = ["--resume", "--checkpoint", str(checkpoint)] if checkpoint else []
+    train = [sys.executable, "-u", "-m", "finetune", "train", str(run.folder / "recipe.yaml")]
+    return [*train, "--run-dir", str(run.folder), *again]
+
+
 def _known(home: Path) -> Iterator[tuple[Run, Status]]:
     """Every run with its status; one whose status is damaged neither waits nor trains, as its own card says."""
     for run in runs.all_runs(home):
@@ -210,9 +243,6 @@ def _start(run: Run, card: str, cards: tuple[str, ...], environment: Mapping[str
     """Start a waiting run's process; where that is impossible the run has failed, and its status says why."""
     import psutil
 
-    checkpoint = run.status().checkpoint
-    again = ["--resume", "--checkpoint", str(checkpoint)] if checkpoint else []
-    command = [sys.executable, "-u", "-m", "finetune", "train", str(run.folder / "recipe.yaml")]
     typed = _typed.pop(run.folder, {})
     settings = {"PYTHONUNBUFFERED": "1", DEVICES: ",".join(cards), TYPED: ",".join(typed), **typed}
     if card:
@@ -220,7 +250,7 @@ def _start(run: Run, card: str, cards: tuple[str, ...], environment: Mapping[str
     try:
         with run.log.open("ab") as output:
             child = subprocess.Popen(
-                [*command, "--run-dir", str(run.folder), *again],
+                command(run),
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

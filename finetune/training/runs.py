@@ -48,7 +48,8 @@ class Status:
     Times are seconds since the epoch. `queued`: when it joined the queue, 0 where no queue may start it.
     `checkpoint`: the step to go on from when its turn comes, 0 for the beginning. `device`: the card it uses as
     CUDA_VISIBLE_DEVICES names it, empty where none was chosen. `cancelled`: it was ended without saving. `keeper`: the
-    process that holds secrets typed for the run while it waits, and alone may start it.
+    process that holds secrets typed for the run while it waits, or the chat's base, and alone may start it. `alone`:
+    there is no room for the chat's base beside it. `second_try`: what became smaller where memory ran out, once.
     """
 
     state: str = "queued"
@@ -67,6 +68,8 @@ class Status:
     cancelled: bool = False
     keeper: int = 0
     keeper_created: float = 0.0
+    alone: bool = False
+    second_try: dict[str, Any] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:

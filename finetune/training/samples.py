@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data import prompts
-from finetune.inference.backends import TokenText, cleaned
+from finetune.inference.backends import cleaned
+from finetune.inference.graphemes import TokenText
 from finetune.recipe import Recipe
 from finetune.training import metrics, processes
 

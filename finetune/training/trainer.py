@@ -30,36 +30,40 @@ from finetune.training import (
     placement,
     preference_trainer,
     processes,
+    second_try,
     shared_evaluation,
     starting_adapter,
     stopping,
     trackers,
     unsloth_model,
 )
-from finetune.training.machine import Machine, machine
+from finetune.training.machine import Machine, machine_now
 from finetune.training.memory import Shape, shape
 from finetune.training.reporting import Cancelled, enter, folder_callback, obey_cancel, tell, trace
 from finetune.training.runs import Run, this_process
 from finetune.training.samples import sample_callback
 
 
-def train(run: Run, *, resume: bool = False, checkpoint: int | None = None) -> None:
+def train(run: Run, *, resume: bool = False, checkpoint: int | None = None, may_try_again: bool = False) -> None:
     """Carry out a run from data to adapter; raises what went wrong after writing it to the status.
 
-    With `resume` it goes on from the checkpoint of a step, by default the last one.
+    With `resume` it goes on from the checkpoint of a step, by default the last one. Who `may_try_again` is told so by
+    `second_try.Again` where memory ran out for the first time, and has to begin that try.
     """
     begun = False
     try:
         begin = processes.from_first(lambda: _begun(run, resume, checkpoint))
         begun = True
         with trackers.following(run) if processes.first() else contextlib.nullcontext():
-            _train(run, begin)
-            _free_card()
+            _train(run, begin, may_try_again)
+            models.free_memory()  # from here on the run counts as ended, and the next one is started
     except Cancelled:
         tell(run, state="stopped", cancelled=True)
         print("cancelled; nothing was saved", flush=True)
         if processes.first():
             run.cancel_request.unlink(missing_ok=True)
+    except second_try.Again:
+        raise
     except FinetuneError as error:
         _end(run, error, begun)
         raise
@@ -92,10 +96,10 @@ def _end(run: Run, problem: FinetuneError, begun: bool) -> None:
         raise processes.EndedElsewhere
 
 
-def _train(run: Run, checkpoint: Path | None) -> None:
+def _train(run: Run, checkpoint: Path | None, may_try_again: bool) -> None:
     recipe = run.recipe()
     # First of all: Unsloth has to be imported before transformers, and what cannot work is told before data are read.
-    trains = engine.chosen(recipe, machine(run.folder), engine.unsloth_installed(), processes.count())
+    trains = engine.chosen(recipe, machine_now(run.folder), engine.unsloth_installed(), processes.count())
     if trains.name == engine.UNSLOTH:
         unsloth_model.begin(run.folder)
     processes.from_first(lambda: _prepare(run, recipe, resumed=checkpoint is not None))
@@ -104,7 +108,13 @@ def _train(run: Run, checkpoint: Path | None) -> None:
     print(f"engine: {trains.why}", flush=True)
     trainer, style = build_trainer(run, engine.settled(recipe, trains))
     enter(run, state="training", total_steps=planned_updates(recipe, len(trainer.train_dataset)))
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if may_try_again and second_try.prepared(run, error, trainer):
+            trace(run)
+            raise second_try.Again from error
+        raise
 
     stopped = run.stop_request.exists() and trainer.state.global_step < trainer.state.max_steps
     obey_cancel(run)
@@ -136,7 +146,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     """
     from datasets import Dataset
 
-    here, dimensions = machine(run.folder), shape(recipe.base.model)
+    here, dimensions = machine_now(run.folder), shape(recipe.base.model)
     batches = processes.from_first(lambda: _settled(run, recipe, here, dimensions))
     recipe = batches.recipe
     style = prompts.PromptFormat.of(recipe.data)
@@ -318,14 +328,3 @@ def save_adapter(
     part.rename(folder)
     if old.exists():
         shutil.rmtree(old)
-
-
-def _free_card() -> None:
-    """Give the card's memory back: from here on the run counts as ended, and the next one is started."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

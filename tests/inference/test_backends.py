@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import unicodedata
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from finetune.data import corpus
 from finetune.data.prompts import IGNORED, PromptFormat, conversation, encode_example
 from finetune.errors import BackendError, ModelError
 from finetune.inference import backends, decoding
-from finetune.inference.backends import LocalBackend, ScriptedBackend, Side, TokenText, cleaned, replies, reply
+from finetune.inference.backends import LocalBackend, ScriptedBackend, Side, cleaned, replies, reply
+from finetune.inference.graphemes import TokenText
 from finetune.recipe import Data, Generation
 from tests.conftest import make_adapter
 
@@ -132,6 +134,49 @@ def test_the_base_is_loaded_on_first_use_and_once(tiny_base):
     resident = backend._decoder
     backend.load()
     assert backend._decoder is resident
+
+
+def test_a_base_that_was_unloaded_is_gone_from_memory_and_answers_again_as_before(tiny_base, tiny_adapter):
+    backend, side = LocalBackend(str(tiny_base), four_bit=False), Side(SAID, tiny_adapter, SHORT)
+    before = reply(backend, side)
+    gone = weakref.ref(backend._decoder)
+    assert backend.unload()
+    assert not backend.loaded and gone() is None
+    assert backend.fit(side) == (replace(side, messages=cleaned(SAID)), 0)
+    assert reply(backend, side) == before
+
+
+def test_unloading_waits_for_the_reply_in_hand_which_ends_whole(tiny_base):
+    backend, side = LocalBackend(str(tiny_base), four_bit=False), Side(SAID, None, SHORT)
+    whole = reply(backend, side)
+    stream = backend.stream([side])
+    begun = next(stream)[0]
+    assert backend.unload(wait=False) is False and backend.loaded
+    waiting = threading.Thread(target=backend.unload, daemon=True)
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive() and backend.loaded
+    assert (begun + "".join(piece for (piece,) in stream)).strip() == whole
+    waiting.join(10)
+    assert not waiting.is_alive() and not backend.loaded
+
+
+def test_what_was_lent_ends_the_reply_in_hand_and_no_other_begins_until_it_is_back(tiny_base):
+    backend, side = LocalBackend(str(tiny_base), four_bit=False), Side(SAID, None, SHORT)
+    whole = reply(backend, side)
+    stream = backend.stream([side])
+    begun = next(stream)[0]
+    backend.lend(lambda: BackendError("Later."))
+    assert (begun + "".join(piece for (piece,) in stream)).strip() == whole
+    for use in (backend.load, lambda: reply(backend, side), lambda: backend.first_logits([side])):
+        with pytest.raises(BackendError, match="Later."):
+            use()
+    assert backend.unload(wait=False)
+    with pytest.raises(BackendError, match="Later."):
+        backend.fit(side)
+    assert not backend.loaded
+    backend.lend(None)
+    assert reply(backend, side) == whole
 
 
 def test_a_stream_gives_one_piece_for_each_side_and_they_add_up_to_the_replies(backend, tiny_adapter):

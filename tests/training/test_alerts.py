@@ -194,6 +194,24 @@ def test_a_run_that_goes_well_is_not_told_of(state):
     assert alerts.current(losses(*noisy(1.0, 200)), Status(state=state), ROOM) == ()
 
 
+SMALLER_BATCH = {"step": 7, "start": 5, "batch": 4, "smaller": 2, "steps": 8, "more": 16}
+FEWER_TOKENS = {"step": 7, "start": 0, "tokens": 9000, "fewer": 4500}
+
+
+@pytest.mark.parametrize(
+    ("facts", "key", "said"),
+    [
+        (SMALLER_BATCH, "alert.second_try.batch", "train_batch_size at 2 instead of 4"),
+        (FEWER_TOKENS, "alert.second_try.tokens", "at most 4,500 tokens a pass instead of 9,000"),
+    ],
+)
+def test_a_second_try_is_told_while_the_run_goes_on_and_afterwards(facts, key, said):
+    for state in ("training", "finished"):
+        told = alerts.current([], Status(state=state, step=9, total_steps=9, second_try=facts), ROOM)[0]
+        assert (told.key, told.level, told.step, told.facts) == (key, "info", 7, facts)
+        assert said in told.message and "Memory ran out at step 7" in told.message
+
+
 # All together
 
 TROUBLE = [
@@ -227,6 +245,7 @@ def every_alert() -> list[alerts.Alert]:
         alerts.evaluation_rising(losses(1.0, 1.1, 1.2, key="eval_loss", begin=far)),
         alerts.gradient_exploding(losses(*[0.01] * 40, *[50.0] * 5, key="grad_norm", begin=far)),
         alerts.disk_nearly_full(Disk(free=1_234_567_890, checkpoint=10**10)),
+        *(alerts.second_try(Status(second_try={**facts, "step": far})) for facts in (SMALLER_BATCH, FEWER_TOKENS)),
         *(alerts.ended(Status(state=state, step=step, total_steps=far, cancelled=gone)) for state, step, gone in ends),
     ]
 

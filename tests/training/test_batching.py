@@ -101,6 +101,16 @@ def test_batches_written_without_padding_keep_the_recipe_s_batch_and_recomputing
     assert found.recipe == recipe and not found.recompute_mlp
 
 
+@pytest.mark.parametrize("card", [H200, A100, SMALL])
+def test_a_pass_has_no_more_tokens_than_the_recipe_lets_it_and_nothing_else_changes(card):
+    free = batching.chosen(REFERENCE, card, LLAMA)
+    held = batching.chosen(changed(training__most_tokens=1500), card, LLAMA)
+    assert held.most_tokens == 1500 < free.most_tokens
+    assert held.recipe.training == replace(free.recipe.training, most_tokens=1500)
+    assert held.recompute_mlp == free.recompute_mlp and "at most 1,500 tokens" in held.why
+    assert batching.chosen(changed(training__most_tokens=10**7), card, LLAMA).most_tokens == free.most_tokens
+
+
 def test_the_estimate_lies_near_what_was_measured_without_padding():
     # Measured on an H200: 57.4 GB at 16 x 1 without recomputing, of some 8,300 tokens; the prototype kept the
     # MLP's product as well. GB there are 2**30.

@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+import torch
 
 from finetune.recipe import Recipe
 from finetune.training import failures
@@ -75,14 +76,28 @@ def test_memory_that_ran_out_in_an_evaluation_is_a_matter_of_the_evaluation_s_ba
     assert told(tmp_path, caught.value, training__per_device_eval_batch_size=1).key == "run.out_of_memory.batch"
 
 
+def test_only_an_update_that_ran_out_of_memory_may_be_tried_again():
+    def evaluation_loop() -> None:
+        raise RuntimeError(OUT)
+
+    with pytest.raises(RuntimeError) as caught:
+        evaluation_loop()
+    assert failures.ran_out_while_learning(RuntimeError(OUT))
+    assert not failures.ran_out_while_learning(caught.value)
+    assert not failures.ran_out_while_learning(ValueError("something else"))
+
+
 @pytest.mark.parametrize(
     "error",
     [
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("Error out of memory at line 89 in file /src/csrc/ops.cu"),
+        torch.OutOfMemoryError("Allocation on device 0"),
     ],
-    ids=["PyTorch", "fork", "cuBLAS"],
+    ids=["PyTorch", "fork", "cuBLAS", "cuDNN", "bitsandbytes", "by its kind"],
 )
 def test_memory_runs_out_under_several_names(tmp_path, error):
     assert told(tmp_path, error).key == "run.out_of_memory.batch"

@@ -1,5 +1,6 @@
 """finetune/training/machine.py: what is there, and what a container allows of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from finetune.training import machine as subject
-from finetune.training.machine import Machine, machine
+from finetune.training.machine import Machine, machine, machine_now
 
 
 @pytest.fixture
@@ -48,9 +49,10 @@ def test_a_home_that_is_not_made_yet_has_the_disk_that_it_will_lie_on(tmp_path):
     assert machine(tmp_path / "not" / "yet").free_disk_gb == pytest.approx(machine(tmp_path).free_disk_gb, abs=0.5)
 
 
-def test_a_run_may_fill_one_whole_card():
+def test_a_run_may_fill_one_whole_card_but_for_what_is_held_there():
     card = Machine("cuda", "Tesla T4", 15.6, 2, 4, 30.0, 60.0, "float16")
     assert card.available_gb == 15.6
+    assert replace(card, held_gb=6.0).available_gb == pytest.approx(9.6)
 
 
 @pytest.mark.parametrize("cards", [1, 2])
@@ -65,3 +67,5 @@ def test_a_card_is_told_by_its_own_name_and_memory(monkeypatch, cards):
     here = machine()
     assert (here.kind, here.name, here.memory_gb, here.cards) == ("cuda", "Tesla T4", 15.64, cards)
     assert (here.dtype, here.capability) == ("float16", (7, 5))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (9_642_329_088, 15_642_329_088))
+    assert (here.available_gb, machine_now().available_gb) == (15.64, pytest.approx(9.64))

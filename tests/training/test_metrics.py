@@ -94,6 +94,11 @@ def test_a_loss_of_zero_is_a_value():
     assert metrics.series([{"step": 3, "loss": 0.0}], "loss") == ([3], [0.0])
 
 
+def test_a_run_that_began_anew_before_its_first_update_has_one_first_evaluation():
+    again = {**FIRST, "elapsed_s": 9.0}
+    assert metrics.as_it_went([FIRST, again, SECOND]) == [again, SECOND]
+
+
 def test_what_a_resumed_run_had_measured_beyond_its_checkpoint_does_not_count():
     lines = [SECOND, {"step": 2, "loss": 9.0}, {"step": 3, "loss": 8.0}, THIRD]
     assert metrics.series(lines, "loss") == ([1, 2], [4.25, 3.75])

@@ -99,6 +99,53 @@ def test_a_damaged_run_does_not_hold_up_the_queue(tmp_path, hopeless):
     assert ended(jobs.start(tmp_path, hopeless)).error_key == "data.no_file"
 
 
+# Room
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Somebody who holds memory and is asked before a run starts: the runs asked for, and the answer."""
+    monkeypatch.setattr(queue, "_asked", {})
+    told = {"runs": [], "answer": False}
+
+    def may_start(run: runs.Run, card: str) -> bool:
+        told["runs"].append((run.name, card))
+        return told["answer"]
+
+    queue.ask_first(tmp_path, may_start)
+    return told
+
+
+def test_a_run_waits_until_there_is_room_for_it_and_none_overtakes_it(tmp_path, hopeless, asked):
+    first, second = (jobs.start(tmp_path, hopeless) for _ in range(2))
+    assert queue.advance(tmp_path) == []
+    assert {name for name, _ in asked["runs"]} == {first.name}
+    assert asked["runs"][0] == (first.name, "")
+    asked["answer"] = True
+    assert queue.advance(tmp_path) == [first]
+    assert {ended(run).error_key for run in (first, second)} == {"data.no_file"}
+    assert asked["runs"][-1] == (second.name, "")
+
+
+def test_no_other_process_starts_a_run_while_the_one_that_makes_room_lives(tmp_path, hopeless, asked, monkeypatch):
+    run = jobs.start(tmp_path, hopeless)
+    assert run.status().keeper == os.getpid()
+    monkeypatch.setattr(queue, "_asked", {})  # from here on as a process that is not asked
+    living = psutil.Process().parent()
+    run.set_status(keeper=living.pid, keeper_created=living.create_time())
+    assert queue.advance(tmp_path) == []
+    run.set_status(keeper=2**22 + 1)  # it has died
+    assert queue.advance(tmp_path) == [run]
+    ended(run)
+
+
+def test_what_a_dead_process_kept_is_kept_by_the_one_that_makes_room_now(tmp_path, hopeless, asked):
+    run = jobs.start(tmp_path, hopeless)
+    run.set_status(keeper=2**22 + 1)
+    queue.advance(tmp_path)
+    assert run.status().keeper == os.getpid()
+
+
 # Cards
 
 

@@ -9,8 +9,8 @@ import torch
 
 from finetune.data.prompts import PromptFormat, conversation, encode_prompt, stop_ids
 from finetune.inference import adapters
-from finetune.inference.backends import TokenText
 from finetune.inference.decoding import Decoder, Request
+from finetune.inference.graphemes import TokenText
 from finetune.models import load_base
 from finetune.recipe import Generation
 from finetune.training import metrics, runs, samples, trainer

@@ -4,13 +4,16 @@ import json
 import logging
 import shutil
 import threading
+from dataclasses import replace
 
 import pytest
 
 from finetune import models
-from finetune.errors import ModelError, RunError
-from finetune.recipe import Recipe
-from finetune.training import runs
+from finetune.errors import BackendError, ModelError, RunError
+from finetune.inference.backends import LocalBackend, Side, reply
+from finetune.recipe import Generation, Recipe
+from finetune.training import jobs, runs
+from finetune.training.machine import Machine
 from ui import services as made
 from ui.services import DEMO
 
@@ -65,6 +68,111 @@ def test_the_queue_is_looked_at_again_and_again_whatever_goes_wrong_in_between(s
         thread.join(10)
     assert looked == [services.home] * 3
     assert "cannot move on" in caplog.text
+
+
+# Memory
+
+
+SAID = [{"role": "user", "content": "মন খারাপ।"}]
+SHORT = Generation(max_new_tokens=4, temperature=0)
+
+
+@pytest.fixture
+def sharing(tiny_base, tmp_path, monkeypatch):
+    """Services whose chat is the tiny base, and a machine with as much free memory as a test gives it."""
+    memory = {"gb": 100.0}
+    monkeypatch.setattr(made.queue, "_asked", {})
+    monkeypatch.setattr(made.queue, "_start", lambda run, *_: bool(run.set_status(state="training", **BUSY)))
+    monkeypatch.setenv(made.queue.DEVICES, "")
+    monkeypatch.setattr(made, "machine_now", lambda home: replace(LAPTOP, free_ram_gb=memory["gb"]))
+    monkeypatch.setattr(made.Services, "_advance", lambda services: None)  # the test looks at the queue
+    services = made.Services(tmp_path / "home", LocalBackend(str(tiny_base), four_bit=False))
+    services.mind_queue()
+    return services, memory
+
+
+LAPTOP = Machine("cpu", "AMD EPYC", 25.0, 0, 2, 23.0, 60.0, "float32")
+BUSY = runs.this_process()
+
+
+def look(services):
+    """What the queue's thread does every other second."""
+    made.queue.advance(services.home)
+    services.share()
+
+
+def test_a_run_that_fits_beside_the_chat_leaves_it_where_it_is(sharing):
+    services, _ = sharing
+    services.backend.load()
+    run = jobs.start(services.home, Recipe.read("demo"))
+    look(services)
+    assert (run.status().state, run.status().alone, services.lent_to) == ("training", False, "")
+    assert reply(services.backend, Side(SAID, None, SHORT)) and services.backend.loaded
+
+
+def test_a_run_that_does_not_fit_gets_the_chat_s_memory_and_replies_come_again_after_the_last_that_waits(sharing):
+    services, memory = sharing
+    services.backend.load()
+    memory["gb"] = 0.1
+    first, second = (jobs.start(services.home, Recipe.read("demo")) for _ in range(2))
+    assert (first.status().state, first.status().alone) == ("training", True)
+    assert services.lent_to == first.name and not services.backend.loaded
+    with pytest.raises(BackendError) as told:
+        reply(services.backend, Side(SAID, None, SHORT))
+    assert told.value.facts == {"run": first.name}
+    services.warm_up()  # a page is opened meanwhile
+    assert not any(thread.name == "warm-up" for thread in threading.enumerate())
+    first.set_status(state="finished")
+    services.share()
+    assert services.lent_to == second.name  # it would be unloaded again at once
+    look(services)
+    assert second.status().alone and services.lent_to == second.name
+    second.set_status(state="failed")
+    look(services)
+    assert services.lent_to == "" and not services.backend.loaded
+    assert reply(services.backend, Side(SAID, None, SHORT))
+
+
+def test_a_run_waits_for_the_reply_that_is_being_written_and_no_other_begins(sharing):
+    services, memory = sharing
+    stream = services.backend.stream([Side(SAID, None, SHORT)])
+    next(stream)
+    memory["gb"] = 0.1
+    run = jobs.start(services.home, Recipe.read("demo"))
+    look(services)
+    assert run.status().waiting and services.lent_to == run.name and services.backend.loaded
+    assert list(stream)  # the reply in hand goes on to its end
+    with pytest.raises(BackendError):
+        services.backend.load()
+    look(services)
+    assert run.status().state == "training" and not services.backend.loaded
+
+
+def test_a_run_that_an_earlier_app_gave_the_memory_keeps_it(sharing):
+    services, _ = sharing
+    run = runs.create(services.home, Recipe.read("demo"))
+    run.set_status(state="training", alone=True, **BUSY)
+    services.mind_queue()
+    assert services.lent_to == run.name
+
+
+def test_a_chat_on_another_machine_keeps_its_memory(services, run, monkeypatch):
+    monkeypatch.setattr(made, "machine_now", lambda home: replace(LAPTOP, free_ram_gb=0.1))
+    assert services.make_room(run, "")
+    services.share()
+    assert services.lent_to == "" and not run.status().alone
+
+
+def test_a_run_on_another_card_is_not_asked_for_its_size(sharing):
+    services, memory = sharing
+    services.backend.load()
+    memory["gb"] = 0.1
+    run = runs.create(services.home, Recipe.read("demo"))
+    assert services.make_room(run, "1")
+    assert services.backend.loaded and services.lent_to == ""
+
+
+# Stop
 
 
 def test_a_new_reply_ends_the_earlier_one_of_the_same_place_and_no_other(services):

@@ -1,0 +1,43 @@
+"""What stands beside a conversation: help where it is needed, what the model no longer sees, and that it waits."""
+
+import pytest
+
+from finetune.inference import safety
+from ui import wording
+from ui.chat.beside import care_html, note_html, shut, sign_html
+
+
+def test_nothing_stands_beside_light_words_and_a_whole_conversation():
+    assert care_html("none", "bn") == ""
+    assert note_html(0, "bn") == ""
+
+
+@pytest.mark.parametrize("tier", ["soft", "strong"])
+@pytest.mark.parametrize("language", wording.LANGUAGES)
+def test_heavy_words_bring_every_number_to_tap(tier, language):
+    shown = care_html(tier, language)
+    assert all(f'href="tel:{line.number.replace("-", "")}"' in shown for line in safety.helplines())
+    assert (wording.sentence("chat.care", language) in shown) is (tier == "soft")
+
+
+def test_it_is_said_how_much_the_model_no_longer_sees():
+    assert "৩টা কথা" in note_html(3, "bn")
+    assert "the first 3 messages" in note_html(3, "en")
+
+
+CRISIS = {"role": "user", "content": "আমি আর বাঁচতে চাই না।"}
+SAID = {"role": "user", "content": "আজ মনটা খারাপ।"}
+
+
+def test_while_a_run_has_the_memory_one_sentence_says_which_and_when_replies_come_again(services):
+    assert (sign_html(services, "bn"), shut(services, [SAID], {})) == ("", False)
+    services.lent_to = "demo-001"
+    assert "demo-001 শেখানো চলছে" in sign_html(services, "bn")
+    assert "demo-001 is being trained" in sign_html(services, "en")
+    assert shut(services, [SAID], {})
+
+
+def test_words_about_dying_are_answered_whoever_has_the_memory(services):
+    services.lent_to = "demo-001"
+    assert not shut(services, [CRISIS], {})
+    assert not shut(services, [{"role": "user", "content": "x"}], {"x": CRISIS["content"]})

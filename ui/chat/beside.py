@@ -1,0 +1,46 @@
+"""What stands beside a conversation: help where it is needed, what the model no longer sees, and that it has to wait.
+
+Knows no widgets and loads nothing; whether a run has the memory that replies need is for `services.py` to say.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+from finetune.training import sharing
+from ui import wording
+from ui.chat.answering import tier_of
+from ui.history import Turn
+from ui.layout_parts import help_html
+from ui.services import Services
+
+
+def shut(services: Services, turns: Sequence[Turn], meant: Mapping[str, str]) -> bool:
+    """True where a conversation has to wait for a run; words about dying never wait, for no model answers them."""
+    return bool(services.lent_to) and tier_of(turns, meant) != "strong"
+
+
+def sign_html(services: Services, language: str) -> str:
+    """That a run has the memory, which one, and when replies come again; nothing where none has."""
+    name = services.lent_to
+    if not name:
+        return ""
+    told = html.escape(wording.error(sharing.busy(name), language))
+    return f'<p class="quiet" lang="{language}" role="status">{told}</p>'
+
+
+def care_html(tier: str, language: str) -> str:
+    """Help beside a reply, its numbers to tap; where the fixed message is the reply, that has said the rest."""
+    if tier == "none":
+        return ""
+    told = f"<p>{html.escape(wording.sentence('chat.care', language))}</p>" if tier == "soft" else ""
+    return f'<div class="care" lang="{language}" role="status">{told}{help_html(language)}</div>'
+
+
+def note_html(left_out: int, language: str) -> str:
+    """That the model no longer sees the beginning; nothing where it sees everything."""
+    if not left_out:
+        return ""
+    told = html.escape(wording.sentence("chat.left_out", language, count=left_out))
+    return f'<p class="quiet" lang="{language}" role="status">{told}</p>'
