@@ -44,7 +44,8 @@ class Way:
     padding_free: bool = True
     four_bit: bool = False
     checkpointing: bool = False
-    recompute_mlp: bool = False
+    recompute_mlps: int = 0
+    """In so many layers."""
     most_tokens: int | None = None
     """Of a pass without padding; None puts an update into one."""
     unsloth: bool = False
@@ -114,7 +115,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
 
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
     if way.padding_free:
-        llama_layers.fuse(model, recompute_mlp=way.recompute_mlp)
+        llama_layers.fuse(model, recompute_mlps=way.recompute_mlps)
     updates = WARM_UP + way.updates + 1
     sizes, drawn = lengths(updates * EXAMPLES, like), random.Random(1)
     most = model.config.vocab_size - 1

@@ -29,7 +29,8 @@ from finetune.training.machine import machine
 
 OURS = (
     Way("ours", EXAMPLES),
-    Way("ours, each MLP recomputed", EXAMPLES, recompute_mlp=True),
+    Way("ours, half of the MLPs recomputed", EXAMPLES, recompute_mlps=16),
+    Way("ours, each MLP recomputed", EXAMPLES, recompute_mlps=32),
     Way("ours, layers recomputed", EXAMPLES, checkpointing=True),
     Way("ours on the 4-bit base, layers recomputed", EXAMPLES, four_bit=True, checkpointing=True, most_tokens=4096),
 )

@@ -116,7 +116,7 @@ class Training:
         0.1, "How closely dpo keeps to where it starts from; sft has no use for it.", low=0.001, high=100
     )
     engine: str = option(
-        "auto", "What trains: auto the quicker here; unsloth needs a GPU.", choices=("auto", "unsloth", "transformers")
+        "auto", "What trains: auto what suits it; unsloth needs a GPU.", choices=("auto", "unsloth", "transformers")
     )
     plan: str = option(
         "auto",

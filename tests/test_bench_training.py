@@ -11,7 +11,7 @@ from finetune.training.memory import shape
 
 def test_a_way_that_fails_is_told_and_the_others_go_on(monkeypatch):
     def child(module: str, kind: str, *words: str) -> dict:
-        if kind == "measure" and json.loads(words[0])["recompute_mlp"]:
+        if kind == "measure" and json.loads(words[0])["recompute_mlps"] == 32:
             raise RunError("", key="bench.failed", part="measure", text="CUDA out of memory")
         if kind == "matrix":
             return {"tflops": 0.5}

@@ -171,8 +171,8 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "For dpo only: more keeps it close to where it began, less lets it follow the votes further.",
     ),
     "training.engine": (
-        "auto নিজেই এই কম্পিউটারের জন্য তাড়াতাড়িটা বেছে নেয়; unsloth-এর জন্য GPU লাগে আর শুধু sft শেখায়, transformers চলে সবখানে।",
-        "auto takes the quicker one for this machine; unsloth needs a GPU and trains sft only, transformers runs anywhere.",
+        "auto এই কম্পিউটারের উপযোগীটা নিজেই বেছে নেয়; unsloth চালাতে GPU লাগে, আর তাতে শুধু sft শেখানো যায়; transformers চলে সবখানে।",
+        "auto takes the one that suits this machine; unsloth needs a GPU and trains sft only, transformers runs anywhere.",
     ),
     "training.plan": (
         "auto দিলে কার্ডের মেমোরি দেখে নিজেই ব্যাচ সাজায়, শেখা একই থাকে; as_written দিলে এখানে যা লেখা তা-ই হয়।",

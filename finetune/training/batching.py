@@ -33,8 +33,8 @@ class Batching:
     """One sentence for the log."""
     most_tokens: int | None = None
     """Tokens a pass may have without padding; None where a batch is one pass."""
-    recompute_mlp: bool = False
-    """As in `lora_precision.gated`."""
+    recompute_mlps: int = 0
+    """In how many layers the MLP is recomputed, as in `lora_precision.gated`."""
 
 
 def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bool = False) -> Batching:
@@ -59,14 +59,15 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bo
     best = next((one for one in options if (one.most_tokens or needed) >= needed), options[-1])
     settled = best.recipe.training
     most = min((limit for limit in (best.most_tokens, t.most_tokens) if limit), default=None)
-    recomputed = "layers" if settled.gradient_checkpointing else "each MLP" if best.recompute_mlp else "nothing"
+    recomputed = f"the MLPs of {best.recompute_mlps} layers" if best.recompute_mlps else "nothing"
+    recomputed = "layers" if settled.gradient_checkpointing else recomputed
     limit = f"at most {most:,} tokens" if most else "one batch"
     why = (
         f"no padding, {recipe.effective_batch} examples an update in passes of {limit}, recomputing {recomputed}:"
         f" {machine.name} with {machine.available_gb:,.0f} GB"
         + (f" and compute capability {machine.capability[0]}.{machine.capability[1]}" if machine.kind == "cuda" else "")
     )
-    return Batching(best.recipe, why, most, best.recompute_mlp)
+    return Batching(best.recipe, why, most, best.recompute_mlps)
 
 
 def padded_because(recipe: Recipe, machine: Machine) -> str | None:
@@ -90,6 +91,7 @@ def padded_because(recipe: Recipe, machine: Machine) -> str | None:
 
 def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[Batching]:
     """Ways to pass an update through, the quickest first, with the tokens of a pass that memory has room for."""
+    some = [(False, shape.layers * quarters // 4) for quarters in range(5)]
     if recipe.training.plan == "auto":
         settings = {
             "training.plan": "as_written",
@@ -97,15 +99,15 @@ def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[Batchin
             "training.per_device_train_batch_size": recipe.effective_batch,
             "training.gradient_accumulation_steps": 1,
         }
-        ways = [(False, False), (False, True), (True, False)]
+        ways = [*some, (True, 0)]
     else:
         settings, whole = {}, recipe.training.gradient_checkpointing
-        ways = [(True, False)] if whole else [(False, False), (False, True)]
-    for checkpointing, recompute_mlp in ways:
+        ways = [(True, 0)] if whole else some
+    for checkpointing, recompute_mlps in ways:
         settled = recipe.with_settings({**settings, "training.gradient_checkpointing": checkpointing})
-        option = Batching(settled, "", None, recompute_mlp)
+        option = Batching(settled, "", None, recompute_mlps)
         room = USABLE * machine.available_gb * GB - fixed_bytes(settled, machine, shape)
-        yield Batching(settled, "", max(1, int(room / token_bytes(option, machine, shape))), recompute_mlp)
+        yield Batching(settled, "", max(1, int(room / token_bytes(option, machine, shape))), recompute_mlps)
 
 
 def peak_gb(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> float:
@@ -139,21 +141,19 @@ def token_bytes(batching: Batching, machine: Machine, shape: Shape) -> float:
     """Without padding, what a pass takes for each of its tokens.
 
     A layer keeps two norms' inputs in float32 and what they make of it, queries, keys, values and the result, gate and
-    up unless they are recomputed, and the adapters' thin products. At the peak one MLP on its way back adds the
+    up unless its MLP is recomputed, and the adapters' thin products. At the peak one MLP on its way back adds the
     product, gate and up once more, and the gradients of all three; the loss the last states and their gradient.
     """
     recipe = batching.recipe
     width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
     attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    gates = 0 if batching.recompute_mlp else 2 * shape.intermediate
-    layer = 8 * shape.hidden + width * (
-        2 * shape.hidden + 2 * attention_width + 2 * kv + gates + _ranks(recipe.adapter)
-    )
+    gates = width * 2 * shape.intermediate
+    layer = 8 * shape.hidden + width * (2 * shape.hidden + 2 * attention_width + 2 * kv + _ranks(recipe.adapter))
     way_back = width * 6 * shape.intermediate
     ends = (4 + 4 * width) * shape.hidden
     if recipe.training.gradient_checkpointing:
-        return shape.layers * width * shape.hidden + layer + way_back + ends
-    return shape.layers * layer + way_back + ends
+        return shape.layers * width * shape.hidden + layer + gates + way_back + ends
+    return shape.layers * layer + (shape.layers - batching.recompute_mlps) * gates + way_back + ends
 
 
 def _ranks(adapter: Adapter) -> int:

@@ -14,8 +14,9 @@ from typing import Any
 from finetune.training import lora_precision
 
 
-def fuse(model: Any, *, recompute_mlp: bool = False) -> None:
-    """Let a PEFT model's Llama layers compute fused, from now on; `recompute_mlp` as in `lora_precision.gated`.
+def fuse(model: Any, *, recompute_mlps: int = 0) -> None:
+    """Let a PEFT model's Llama layers compute fused, from now on; the first `recompute_mlps` layers recompute
+    their MLP as in `lora_precision.gated`.
 
     Raises TypeError for another architecture than Llama.
     """
@@ -29,10 +30,10 @@ def fuse(model: Any, *, recompute_mlp: bool = False) -> None:
             base, rope=True, rms_norm=True, swiglu=False, cross_entropy=False, fused_linear_cross_entropy=False
         )
     attention, mlp = _classes()
-    for layer in base.model.layers:
+    for number, layer in enumerate(base.model.layers):
         layer.self_attn.__class__ = attention
         layer.mlp.__class__ = mlp
-        layer.mlp.recompute = recompute_mlp
+        layer.mlp.recompute = number < recompute_mlps
 
 
 @functools.cache

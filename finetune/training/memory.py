@@ -156,8 +156,8 @@ class Memory:
 def peak(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> Memory:
     """A run's peak; `longest`: tokens of the longest example, before it is cut to max_length.
 
-    Against the peaks of shared/design/performance.md, which other engines reached on an H200, it lies within 25 %
-    for TRL + PEFT. Unsloth without checkpointing keeps about half as much per token as reckoned here.
+    Against the peaks that other engines reached on an H200 (tests/training/test_memory.py) it lies within 25 % for
+    TRL + PEFT. Unsloth without checkpointing keeps about half as much per token as reckoned here.
     """
     width = WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
     longest = min(longest, recipe.training.max_length)

@@ -33,12 +33,11 @@ UTILISATION = 0.52
 LAUNCHES = 0.0049
 """Share of its peak that a card computes at, and seconds that a host takes to launch a layer's kernels, once through.
 
-Both from two rows of shared/design/performance.md, TRL + PEFT with checkpointing on an H200: batch 2, 1,737 tokens a
-second, and batch 16, 3,941 (8,328 with padding). Passes over mean lengths of 518 tokens then take 0.60 and 2.1 s."""
+Both from TRL + PEFT with checkpointing, measured before on another H200: batch 2, 1,737 tokens a second, and batch 16,
+3,941 (8,328 with padding). Passes over mean lengths of 518 tokens then take 0.60 and 2.1 s."""
 
-UTILISATION_PADDING_FREE = 0.47
-"""The same without padding, launches and all: 14,445 tokens a second on an H200 at 16 examples a pass, a prototype's
-(shared/design/performance.md)."""
+UTILISATION_PADDING_FREE = 0.46
+"""The same without padding, launches and all: 14,172 tokens a second on an H200, 16 examples a pass (BENCHMARKS.md)."""
 
 SPREAD = 0.28
 """How much longer than the mean the longest of a batch is, for each doubling of the batch: 2.1 times at 16 in those

@@ -157,7 +157,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     by_unsloth = t.engine == engine.UNSLOTH
     model, tokenizer = (unsloth_model if by_unsloth else peft_model).load(recipe, devices, start)
     if t.padding_free:
-        llama_layers.fuse(model, recompute_mlp=batches.recompute_mlp)
+        llama_layers.fuse(model, recompute_mlps=batches.recompute_mlps)
     rows = {name: splits.read_split(run.data, name) for name in ("train", "validation")}
     if t.eval_rows and t.eval_rows < len(rows["validation"]):
         rows["validation"] = random.Random(t.seed).sample(rows["validation"], t.eval_rows)

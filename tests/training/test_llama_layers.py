@@ -31,10 +31,11 @@ def test_logits_are_the_same(pair):
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("recompute_mlp", [False, True])
-def test_gradients_are_the_same_with_any_kind_of_recomputing(pair, checkpointing, recompute_mlp):
+@pytest.mark.parametrize("recompute_mlps", [0, 1, 2])
+def test_gradients_are_the_same_with_any_kind_of_recomputing(pair, checkpointing, recompute_mlps):
     plain, fused = pair
-    llama_layers.fuse(fused, recompute_mlp=recompute_mlp)
+    llama_layers.fuse(fused, recompute_mlps=recompute_mlps)
+    assert [layer.mlp.recompute for layer in fused.get_base_model().model.layers].count(True) == recompute_mlps
     if checkpointing:
         fused.enable_input_require_grads()
         fused.gradient_checkpointing_enable()

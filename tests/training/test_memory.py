@@ -34,8 +34,8 @@ MEASURED = {
         {"training.per_device_train_batch_size": 8, "training.gradient_checkpointing": False},
     ),
 }
-"""Peaks of shared/design/performance.md. Left out: Unsloth without checkpointing (23.4, reckoned 39.8: its kernels
-write over what they have read), and the NF4 prototype, of which the next test speaks."""
+"""Peaks of other engines, measured on an H200 before this project was begun. Left out: Unsloth without checkpointing
+(23.4, reckoned 39.8: its kernels write over what they have read), and the NF4 prototype: the next test's."""
 
 
 def reckoned(settings: dict, longest: float) -> memory.Memory:

@@ -84,7 +84,7 @@ def trained(base, folder, *, padded: bool = False, most: int | None = None, batc
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=EVERY))
     learning = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     if not padded:
-        llama_layers.fuse(model, recompute_mlp=recompute)
+        llama_layers.fuse(model, recompute_mlps=2 if recompute else 0)
     config = SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=batch,
@@ -191,7 +191,7 @@ def on(device, dtype, base, recompute=False):
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = (torch.randn(parameter.shape, generator=random) * 0.05).to(device)
-    llama_layers.fuse(model, recompute_mlp=recompute)
+    llama_layers.fuse(model, recompute_mlps=2 if recompute else 0)
     batch = padding_free.collator()(examples())
     batch = {name: part.to(device) if torch.is_tensor(part) else part for name, part in batch.items()}
     labels = batch["labels"][0, 1:]
