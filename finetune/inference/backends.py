@@ -100,7 +100,7 @@ class LocalBackend:
         if self._refusal is not None:
             raise self._refusal()
         if self._decoder is None:
-            cpu_memory.bound_caches()
+            cpu_memory.bound()
             from finetune.inference.captured import decoder_for
 
             model, self._tokenizer = models.load_base(self.model, four_bit=self.four_bit)

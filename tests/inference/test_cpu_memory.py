@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import subprocess
 import sys
 
 import psutil
@@ -30,9 +31,34 @@ def test_freed_blocks_between_held_ones_go_back_to_the_system():
         libc.free(block)
 
 
+MAPPED = """
+import ctypes
+from finetune.inference import cpu_memory
+
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype, libc.malloc.restype = Info, ctypes.c_void_p
+libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
+cpu_memory.bound()
+libc.free(libc.malloc(8 << 20))  # which would raise the threshold to 8 MB
+before = libc.mallinfo2().hblks
+libc.malloc(4 << 20)
+print(libc.mallinfo2().hblks - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's mallopt is what is tested")
+def test_large_blocks_stay_apart_from_small_ones_whatever_was_freed():
+    done = subprocess.run([sys.executable, "-c", MAPPED], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+
+
 def test_a_bound_that_somebody_has_set_stays(monkeypatch):
     ours, theirs = cpu_memory.CACHES
     monkeypatch.delenv(ours, raising=False)
     monkeypatch.setenv(theirs, "7")
-    cpu_memory.bound_caches()
+    cpu_memory.bound()
     assert (os.environ[ours], os.environ[theirs]) == (cpu_memory.CACHES[ours], "7")
