@@ -22,7 +22,7 @@ blocks settle in. Of the demo's memory behind a thousand replies, 643 MB, a hund
 
 
 def bound() -> None:
-    """Bound what PyTorch keeps for each shape, of effect where nothing was computed yet here, and keep the heap small."""
+    """Bound what PyTorch keeps for each shape, where nothing was computed yet in this process, and gaps in the heap."""
     for name, capacity in CACHES.items():
         os.environ.setdefault(name, capacity)
     mmap_threshold = -3  # malloc.h
