@@ -17,9 +17,9 @@ in ever new lengths: with the default of 1,024 each, memory grew by half a gigab
 
 APART = 128 * 1024
 """Bytes from which a block is mapped by itself, and goes back to the system when it is freed: glibc's own first value,
-held there. By itself it rises with what is freed, up to 32 MB; tensors then leave gaps in the heap that small blocks
-settle in. Behind a thousand replies the demo's heap held 200 MB and had gaps of 100, and even where these were given back
-the process grew by 2 to 3 KB with every reply."""
+held. By itself it rises with what is freed, up to 32 MB; tensors then leave gaps in the heap that small blocks settle
+in. Behind a thousand replies the demo's heap held 200 MB and had gaps of 100, and even where these were given back the
+process grew by 2 to 3 KB with every reply."""
 
 
 def bound() -> None:
