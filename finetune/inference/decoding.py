@@ -28,7 +28,7 @@ FUSED = {
 CANDIDATES = 256
 """Likeliest tokens looked at first when sampling; all are sorted only where these hold less than top_p."""
 
-PROMPT_PART = 256
+PROMPT_PART = 128
 """Tokens of a prompt that go through the model in one pass, so that a stop does not wait for a long conversation."""
 
 LENGTH_STEP = 32
