@@ -52,10 +52,10 @@ from pathlib import Path
 from finetune.training import runs, trainer
 
 by_unsloth, plain = (runs.at(Path(folder)) for folder in sys.argv[1:])
-here = trainer.machine
-trainer.machine = lambda home: replace(here(home), kind="cuda", name="Tesla T4", cards=1, capability=(7, 5))
+here = trainer.machine_now
+trainer.machine_now = lambda home: replace(here(home), kind="cuda", name="Tesla T4", cards=1, capability=(7, 5))
 trainer.train(by_unsloth)
-trainer.machine = here
+trainer.machine_now = here
 trainer.train(plain)
 
 import unsloth
