@@ -15,12 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune import bench_unsloth, models
-from finetune.recipe import Adapter
+from finetune import bench_unsloth, bench_weights, models
 from finetune.training import attention, llama_layers, memory, padding_free
-
-RANK, TARGETS = 16, list(Adapter().target_modules)
-"""The adapter's, whatever the way."""
 
 EXAMPLES = 16
 """Of an update, whatever the way."""
@@ -57,21 +53,10 @@ class Way:
 def build(shape: memory.Shape, folder: Path) -> None:
     """Write random bfloat16 weights of a shape, with the demo's tokenizer, which nothing is written with."""
     import torch
-    from transformers import AutoModelForCausalLM, LlamaConfig
+    from transformers import AutoModelForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.intermediate,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_dim,
-        max_position_embeddings=8192,
-        tie_word_embeddings=shape.tied,
-    )
     with torch.device(models.device()):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_config(bench_weights.config(shape), dtype=torch.bfloat16)
     model.save_pretrained(folder, max_shard_size="5GB")
     models.load_tokenizer(str(models.DEMO_BASE)).save_pretrained(folder)
 
@@ -96,7 +81,7 @@ def matrix_rate() -> float:
 def lengths(count: int, like: str) -> list[int]:
     """Lengths in tokens, log-normal: `corpus` with a median of 450 and at most 2,020, `demo` of 50 and at most 256."""
     drawn = random.Random(0)
-    middle, spread, least, most = (6.1, 0.55, 64, 2020) if like == "corpus" else (3.9, 0.4, 16, 256)
+    middle, spread, least, most = (6.1, 0.55, 64, bench_weights.LONGEST) if like == "corpus" else (3.9, 0.4, 16, 256)
     return [max(least, min(most, int(drawn.lognormvariate(middle, spread)))) for _ in range(count)]
 
 
@@ -106,9 +91,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
     from datasets import Dataset
 
     if way.unsloth:
-        model, tokenizer = bench_unsloth.model(
-            base, four_bit=way.four_bit, checkpointing=way.checkpointing, rank=RANK, targets=TARGETS
-        )
+        model, tokenizer = bench_unsloth.model(base, four_bit=way.four_bit, checkpointing=way.checkpointing)
     else:
         model, tokenizer = _model(way, base)
     from trl import SFTConfig, SFTTrainer  # only now: Unsloth's own comes first
@@ -136,7 +119,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             use_cpu=not cuda,
             gradient_checkpointing=way.checkpointing,
             train_sampling_strategy="sequential",
-            max_length=None if way.padding_free else 2020,
+            max_length=None if way.padding_free else bench_weights.LONGEST,
             dataset_kwargs=None if way.unsloth else {"skip_prepare_dataset": True},
             logging_steps=1,
             save_strategy="no",
@@ -179,7 +162,8 @@ def _model(way: Way, base: str) -> tuple[Any, Any]:
     model, tokenizer = models.load_base(base, four_bit=way.four_bit, dtype="bfloat16", attention=name)
     if way.four_bit and not way.padding_free:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=way.checkpointing)
-    lora = LoraConfig(task_type="CAUSAL_LM", r=RANK, lora_alpha=RANK, target_modules=TARGETS)
+    rank, targets = bench_weights.RANK, bench_weights.PROJECTIONS
+    lora = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=rank, target_modules=targets)
     return get_peft_model(model, lora), tokenizer
 
 

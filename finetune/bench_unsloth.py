@@ -14,25 +14,24 @@ import os
 import sys
 from typing import Any
 
-LONGEST = 2020
-"""Tokens of an example at most, as in `bench_measure.lengths`."""
+from finetune import bench_weights
 
 
-def model(base: str, *, four_bit: bool, checkpointing: bool, rank: int, targets: list[str]) -> tuple[Any, Any]:
+def model(base: str, *, four_bit: bool, checkpointing: bool) -> tuple[Any, Any]:
     """A base with a fresh adapter, and its tokenizer, as Unsloth's own pages load them."""
     os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")  # which would ask the network
     from unsloth import FastLanguageModel
 
     loaded, tokenizer = FastLanguageModel.from_pretrained(
-        base, max_seq_length=LONGEST, dtype=None, load_in_4bit=four_bit
+        base, max_seq_length=bench_weights.LONGEST, dtype=None, load_in_4bit=four_bit
     )
     adapted = FastLanguageModel.get_peft_model(
         loaded,
-        r=rank,
-        lora_alpha=rank,
+        r=bench_weights.RANK,
+        lora_alpha=bench_weights.RANK,
         lora_dropout=0,
         bias="none",
-        target_modules=targets,
+        target_modules=bench_weights.PROJECTIONS,
         use_gradient_checkpointing="unsloth" if checkpointing else False,
     )
     return adapted, tokenizer
@@ -43,11 +42,9 @@ def decode(base: str, load: dict[str, int]) -> dict[str, Any]:
     import unsloth
     from unsloth import FastLanguageModel
 
-    from finetune import bench_decoding, bench_weights
+    from finetune import bench_decoding
 
-    adapted, _ = model(
-        base, four_bit=True, checkpointing=False, rank=bench_weights.RANK, targets=bench_weights.PROJECTIONS
-    )
+    adapted, _ = model(base, four_bit=True, checkpointing=False)
     FastLanguageModel.for_inference(adapted)
     found = bench_decoding.generate(adapted, bench_decoding.Load(**load))
     return {**found, "unsloth": unsloth.__version__}

@@ -16,16 +16,17 @@ from finetune.training.memory import Shape
 
 RANK = 16
 
+LONGEST = 2020
+"""Tokens of an example at most, as the reference recipe cuts it."""
+
 PROJECTIONS = [name for names in FUSED.values() for name in names]
 
 
-def build(shape: Shape) -> Any:
-    """A Llama of random weights on this device, its projections in NF4 as `models.load_base` loads them."""
-    import bitsandbytes as bnb
-    import torch
-    from transformers import AutoModelForCausalLM, LlamaConfig
+def config(shape: Shape) -> Any:
+    """The configuration of a Llama of these dimensions."""
+    from transformers import LlamaConfig
 
-    config = LlamaConfig(
+    return LlamaConfig(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
         intermediate_size=shape.intermediate,
@@ -36,9 +37,17 @@ def build(shape: Shape) -> Any:
         max_position_embeddings=8192,
         tie_word_embeddings=shape.tied,
     )
+
+
+def build(shape: Shape) -> Any:
+    """A Llama of random weights on this device, its projections in NF4 as `models.load_base` loads them."""
+    import bitsandbytes as bnb
+    import torch
+    from transformers import AutoModelForCausalLM
+
     device, compute = models.device(), models.compute_dtype()
     with torch.device(device):
-        model = AutoModelForCausalLM.from_config(config, dtype=compute).eval()
+        model = AutoModelForCausalLM.from_config(config(shape), dtype=compute).eval()
     for layer in model.model.layers:
         for name in PROJECTIONS:
             block = layer.self_attn if hasattr(layer.self_attn, name) else layer.mlp

@@ -8,30 +8,15 @@ import torch
 from finetune import models
 from finetune.inference import adapters
 from finetune.inference.captured import CapturedDecoder, decoder_for
-from finetune.inference.decoding import Decoder, Request
+from finetune.inference.decoding import Request
 from finetune.inference.kernel_arithmetic import Fused
 from finetune.inference.static_cache import Plain
 from finetune.recipe import Generation
+from tests.inference.test_static_decoding import END, TEXTS, decode
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 
 GREEDY = Generation(max_new_tokens=24, temperature=0)
-END = 9  # <|eot_id|> in the demo's tokenizer
-TEXTS = (
-    "বাবা",
-    "মাকে বলতে পারছি না, আজও ইন্টারভিউ থেকে খালি হাতে ফিরলাম।",
-    "নতুন শহরে এসে কোনো বন্ধু হয়নি।",
-    "খুব একা লাগে! কেউ ফোন করে না।",
-    "আজ",
-    "রাতে ঘুম হয় না, সকালে উঠতে ইচ্ছে করে না, কাজে মন বসে না।",
-    "ভাই আমার সঙ্গে কথা বলে না।",
-    "পরীক্ষা কাল, কিছুই পড়া হয়নি, ভয় লাগছে।",
-)
-
-
-def decode(decoder: Decoder, requests: list[Request]) -> list[list[int]]:
-    steps = list(decoder.generate(requests, {END}))
-    return [[step[row] for step in steps if step[row] is not None] for row in range(len(requests))]
 
 
 def greedy(model, prompt: list[int]) -> list[int]:

@@ -14,32 +14,15 @@ from finetune.__main__ import app
 from finetune.recipe import ROOT, Recipe
 from finetune.training import alerts, checkpoints, metrics, runs, second_try, trainer
 from tests.conftest import kept_environment, write_csv
+from tests.training import test_trainer
 
 OUT = "CUDA out of memory. Tried to allocate 2.00 GiB."
 
 
 def recipe(base: Path, home: Path, **training: object) -> Recipe:
     """Four updates of the tiny base, of four examples each, with a checkpoint after the second."""
-    return Recipe.from_dict(
-        {
-            "name": "tiny",
-            "base": {"model": str(base), "dtype": "float32"},
-            "data": {"source": str(write_csv(home / "corpus.csv"))},
-            "adapter": {"r": 4, "lora_alpha": 8},
-            "training": {
-                "max_length": 256,
-                "per_device_train_batch_size": 4,
-                "per_device_eval_batch_size": 32,
-                "gradient_accumulation_steps": 1,
-                "learning_rate": 0.01,
-                "warmup_steps": 1,
-                "max_steps": 4,
-                "eval_steps": 2,
-                "save_steps": 2,
-                "sample_prompts": [],
-                **training,
-            },
-        }
+    return test_trainer.recipe(
+        base, write_csv(home / "corpus.csv"), **{"max_steps": 4, "sample_prompts": [], **training}
     )
 
 
