@@ -31,6 +31,8 @@ from ui.train.plan_view import note_html, plan_html, problems_html
 DATA = ("data.source", "data.question", "data.answer", "data.topic", "data.title")
 NAMES = (*DATA, *(name for name in recipe_form.FIELDS if name not in DATA))
 """Every setting, in the order in which its control is laid out."""
+OF_DATA = tuple(name for name in NAMES if name.startswith("data.") or name in ("base.model", "training.objective"))
+"""The settings that rows and their lengths depend on."""
 
 SHOWN = Recipe.read(DEMO)
 
@@ -41,6 +43,16 @@ SAVE_YAML = """(yaml) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }"""
+
+
+OTHER_DATA = """(...chosen) => {
+  const data = JSON.stringify(chosen);
+  if (data === globalThis.dataOfGate) return undefined;
+  globalThis.dataOfGate = data;
+  return "";
+}"""
+"""What was found in other data goes at once, in the browser: the server's answer could come after the next find. Gradio
+tells of changes that are none, too; nothing is touched then."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +152,10 @@ def build(services: Services) -> NewRun:
                 recipe = recipe_of(preset_name, kind, path, values)
             except RecipeError as error:
                 told = recipe_form.problems_of(NAMES, error, language)
-                start_ = gr.Button(interactive=False)
-                return [problems_html(error, language), gr.skip(), start_, gr.skip(), gr.skip(), *told]
+                return [problems_html(error, language), gr.skip(), gr.Button(interactive=False), gr.skip(), *told]
             except DataError as error:
                 return [note_html(wording.error(error, language), language), gr.skip(), gr.Button(interactive=False),
-                        gr.skip(), "", *recipe_form.problems_of(NAMES, None, language)]  # fmt: skip
+                        gr.skip(), *recipe_form.problems_of(NAMES, None, language)]  # fmt: skip
             known = found.of == _signature(recipe)
             same_data = found.data == _data_signature(recipe)
             told = (
@@ -157,7 +168,6 @@ def build(services: Services) -> NewRun:
                 plan.equivalent_command(recipe, preset_name),
                 gr.Button(interactive=not (known and found.blocked)),
                 recipe.to_yaml(),
-                gr.skip() if same_data else "",  # what the gate found in other data
                 *recipe_form.problems_of(NAMES, None, language),
             ]
 
@@ -165,6 +175,15 @@ def build(services: Services) -> NewRun:
         with for_maker(services, request) as language:
             shown, table, found = _examine(recipe_of(preset_name, kind, path, values), language, services.scratch)
             return shown, table, found, gr.Button(interactive=not found.blocked)
+
+    def still_true(found: Measured, preset_name: str, kind: str, path: str | None, *values: Any) -> Any:
+        try:
+            recipe = recipe_of(preset_name, kind, path, values)
+        except RecipeError:  # the form says what is wrong, and the rows stay what they were
+            return gr.skip()
+        except DataError:
+            return ""
+        return gr.skip() if found.data == _data_signature(recipe) else ""
 
     def begin(
         request: gr.Request, found: Measured, name: str, secret: str, preset_name: str, kind: str, path: str | None,
@@ -196,14 +215,17 @@ def build(services: Services) -> NewRun:
             return [recipe.name, *filled(recipe)[2:]]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    plan_outputs = [plan_shown, command, start, written, gate_shown, *controls]
+    plan_outputs = [plan_shown, command, start, written, *controls]
     preset.input(preset_filled, preset, controls, **private)
     save.click(None, written, None, js=SAVE_YAML, **private)
     load.upload(loaded, load, [called, *controls], **private)
     kind.change(lambda kind: gr.Column(visible=kind == "upload"), kind, upload, **private)
     file.upload(looked, chosen, [gate_shown, dropped, measured, start], **private)
+    measured.change(still_true, [measured, *chosen], gate_shown, **private)  # the form may have changed meanwhile
     look.click(looked, chosen, [gate_shown, dropped, measured, start], api_visibility="private")
     page = gr.context.Context.root_block
+    of_data = [kind, file, *(fields[name] for name in OF_DATA)]
+    gr.on([page.load, *(control.change for control in of_data)], None, of_data, gate_shown, js=OTHER_DATA)
     gr.on(
         [page.load, kind.change, file.change, measured.change, *(control.change for control in controls)],
         planned,
