@@ -8,7 +8,7 @@ from finetune.recipe import SECTIONS, describe
 NAMES = """
     shohomormi english llama lora qlora sft dpo kto adamw cosine gguf csv tsv jsonl json parquet txt yaml zip html
     llama.cpp w&b wandb trackio hugging face hub remote gpu cpu ram mb gb kb ip https space enter png tele manas
-    huggingface token gradio pdf md markdown chrf bleu rouge rouge-l bertscore
+    huggingface token api key gradio pdf md markdown chrf bleu rouge rouge-l bertscore
 """
 """Names of models, methods, tools, formats, units and keys, in lower case."""
 
@@ -28,7 +28,7 @@ CODE = re.compile(
 """Addresses, files, paths and fields, options of a command, HTML's entities, fingerprints."""
 
 BESIDE = re.compile(r"\([a-z][a-z0-9_ ,.-]*\)")
-"""A term in brackets beside its Bengali: বীজ (seed)."""
+"""A term in brackets beside its Bengali: সিড (seed)."""
 
 
 def english_in(text: str) -> list[str]:

@@ -24,7 +24,7 @@ LANGUAGES = ("bn", "en")
 LABELS: dict[str, tuple[str, str]] = {
     "brand": ("# সহমর্মী\nশেখান, পাশাপাশি দেখুন, কথা বলুন", "# Shohomormi\nTrain, compare, talk"),
     "language": ("English", "বাংলা"),
-    "maker.password": ("নির্মাতার পাসওয়ার্ড", "The maker's password"),
+    "maker.password": ("অ্যাডমিনের পাসওয়ার্ড", "Admin password"),
     "maker.password.info": (
         "শেখানো, জোড়া বানানো আর রায় দেখতে লাগে; আলাপ আর যাচাই সবার জন্য খোলা। লিখে Enter চাপুন।",
         "Needed to train, to make pairs and to read the verdict; chat and review are open to all. Press Enter.",
@@ -62,7 +62,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "compare.base": ("মূল মডেল", "Base model"),
     "compare.tuned": ("শেখানো মডেল", "Fine-tuned model"),
     "compare.note": (
-        "একই প্রশ্ন, একই বীজ, একই সেটিংস; তফাত শুধু অ্যাডাপ্টারে। দুটোই ৪-বিট মডেল।",
+        "একই প্রশ্ন, একই সিড, একই সেটিংস; তফাত শুধু অ্যাডাপ্টারে। দুটোই ৪-বিট মডেল।",
         "Same question, same seed, same settings; only the adapter differs. Both are the 4-bit model.",
     ),
     "generation": ("উত্তর লেখার ধরন", "How replies are written"),
@@ -71,14 +71,16 @@ LABELS: dict[str, tuple[str, str]] = {
 }
 
 SENTENCES: dict[str, tuple[str, str]] = {
-    "error.title": ("একটু থামুন", "One moment"),
+    "error.title": ("একটা সমস্যা হয়েছে", "There is a problem"),
     "maker.admitted": ("ঠিক আছে, এবার সবটাই খোলা।", "Welcome; everything is open now."),
     "care.help": ("কথা বলার নম্বর", "Numbers to call"),
     "care.BD": ("বাংলাদেশ", "Bangladesh"),
     "care.IN": ("ভারত", "India"),
+    "care.sources": ("নম্বরগুলো কোথা থেকে পাওয়া", "Where these numbers come from"),
+    "care.source": ("{name}: {source}, শেষ দেখা হয়েছে {date}", "{name}: {source}, last looked at on {date}"),
     "care.unverified": (
-        "নম্বরগুলো এখনও ফোন করে যাচাই করা হয়নি; কেউ না ধরলে বা লাইন না পেলে জরুরি নম্বরে ফোন করুন।",
-        "These numbers have not been verified by a call yet; if one does not answer, call the emergency number.",
+        "নম্বরগুলোতে আমরা নিজেরা এখনও ফোন করে দেখিনি; কেউ না ধরলে বা লাইন না পেলে জরুরি নম্বরে ফোন করুন।",
+        "We have not called these numbers ourselves yet; if one does not answer, call the emergency number.",
     ),
     "status.none": (
         "এখনও কোনো রান নেই। “নতুন রান” পাতায় রেসিপি বেছে শুরু করুন।",
@@ -92,7 +94,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "status.finished": ("শেখা শেষ", "Finished"),
     "status.stopped": ("থামানো হয়েছে, যা শিখেছে রাখা আছে", "Stopped; what it learnt is saved"),
     "status.failed": ("ব্যর্থ হয়েছে", "Failed"),
-    "status.stopping": ("থামছে, হাতের ধাপটা শেষ হলেই", "Stopping after the step in hand"),
+    "status.stopping": ("চলতি ধাপটা শেষ হলেই থামবে", "Stopping after the current step"),
     "status.steps": ("ধাপ {step} / {total}", "step {step} of {total}"),
     "status.eta": ("আর প্রায় {time}", "about {time} left"),
     "status.took": ("সময় লেগেছে {time}", "took {time}"),

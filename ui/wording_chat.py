@@ -11,7 +11,7 @@ LABELS: dict[str, tuple[str, str]] = {
         "### How is your day going?\nSay whatever you like, in Bengali. I am a program, not a person; still, I will listen.",
     ),
     "chat.send": ("পাঠান", "Send"),
-    "chat.retry": ("আবার বলুন", "Answer again"),
+    "chat.retry": ("আরেকটা উত্তর", "Another answer"),
     "chat.undo": ("ফিরিয়ে নিন", "Undo"),
     "chat.clear": ("নতুন আলাপ", "New chat"),
     "chat.listen": ("শুনুন", "Listen"),
@@ -32,8 +32,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "chat.consent": ("হ্যাঁ, শেখানোর কাজে দিচ্ছি", "Yes, I give it for teaching"),
     "chat.consent.info": (
         "এই উত্তর আর এর আগের কথাগুলো মডেলকে শেখানোর কাজে দিচ্ছি। এগুলো এই অ্যাপের কম্পিউটারে থাকবে, আর যিনি অ্যাপটা চালান"
-        " তিনি পড়তে পারবেন। যখন খুশি ফিরিয়ে নিতে পারবেন, তখন লেখাগুলো মুছে যাবে। তবে তার আগে যা অন্য কোথাও নেওয়া বা শেখানো"
-        " হয়ে গেছে, তা আর ফেরানো যাবে না। কারও নাম, ফোন নম্বর বা ঠিকানা থাকলে দেবেন না।",
+        " তিনি পড়তে পারবেন। যখন খুশি ফিরিয়ে নিতে পারবেন, তখন লেখাগুলো মুছে যাবে। তবে তার আগে যা কপি হয়ে গেছে বা মডেল শিখে"
+        " ফেলেছে, তা আর ফেরানো যাবে না। কারও নাম, ফোন নম্বর বা ঠিকানা থাকলে দেবেন না।",
         "I give this reply and the messages before it for teaching the model. They stay on this app's computer, where"
         " whoever runs it can read them. I can take them back at any time, and they are deleted; what was copied or learnt"
         " before that cannot be undone. Do not give anything with names, phone numbers or addresses in it.",
@@ -44,18 +44,20 @@ LABELS: dict[str, tuple[str, str]] = {
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "chat.crisis.after": (
-        "আপনার কথাটা আমার মনে আছে। আমি প্রোগ্রাম, একা আমি যথেষ্ট নই। নিচের নম্বরে বা কাছের কাউকে এখনই একটু জানাবেন?",
-        "I have not forgotten what you said. I am a program, and alone I am not enough. Would you tell one of the numbers"
-        " below, or somebody near you, right now?",
+        "আপনার কথাটা আমার মনে আছে। আমি তো একটা প্রোগ্রাম, আপনার পাশে একজন মানুষ দরকার। এখনই নিচের কোনো নম্বরে ফোন করবেন,"
+        " বা কাছের কাউকে ডাকবেন?",
+        "I have not forgotten what you said. I am only a program, and what you need beside you is a person. Would you call"
+        " one of the numbers below, or ask somebody near you to come, right now?",
     ),
     "chat.withheld": (
-        "এখানে মডেল এমন কিছু লিখতে যাচ্ছিল যা কষ্ট দিতে পারত, তাই সেটা দেখানো হলো না। মন খুব ভারী থাকলে নিচের নম্বরে বা কাছের কাউকে বলুন।",
-        "The model was about to write something that could hurt, so it is not shown. If things weigh on you, tell one of"
-        " the numbers below, or somebody near you.",
+        "এখানে এমন একটা কথা আসছিল যা আপনাকে কষ্ট দিতে পারত, তাই দেখালাম না। মন খুব ভারী লাগলে নিচের কোনো নম্বরে ফোন করুন,"
+        " বা কাছের কাউকে বলুন।",
+        "Something was about to come here that could have hurt you, so it is not shown. If things weigh heavily on you,"
+        " call one of the numbers below, or tell somebody near you.",
     ),
     "chat.care": (
-        "কথাগুলো ভারী লাগছে। ইচ্ছে হলে এখনই কারও সঙ্গে কথা বলতে পারেন:",
-        "This sounds heavy. If you like, you can talk to somebody right now:",
+        "মনটা বোধহয় খুব ভারী হয়ে আছে। ইচ্ছে হলে এখনই কারও সঙ্গে কথা বলতে পারেন:",
+        "You seem to be carrying a lot. If you like, you can talk to somebody right now:",
     ),
     "chat.left_out": (
         "আলাপটা লম্বা হয়ে গেছে: শুরুর দিকের {count}টা কথা আর তার উত্তর মডেল এখন আর দেখছে না।",
@@ -65,16 +67,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "জমা হলো, ধন্যবাদ। যখন খুশি ফিরিয়ে নিতে পারেন।",
         "It is kept, thank you. Take it back whenever you like.",
     ),
-    "chat.not_given": ("এটা রাখা হলো না।", "This was not kept."),
+    "chat.not_given": (
+        "আলাপে খুব কষ্টের কথা আছে, তাই এটা শেখানোর কাজে নিলাম না।",
+        "This conversation holds words of deep pain, so it was not taken for teaching.",
+    ),
     "chat.withdrawn": ("যা দিয়েছিলেন সব মুছে ফেলা হয়েছে।", "All that you gave has been deleted."),
     "chat.consent_first": ("জমা দিতে হলে আগে সম্মতিতে টিক দিন।", "Tick your consent first, then give it."),
 }
 
 SHELF: dict[str, tuple[str, str]] = {
-    "on": ("আলাপ এই ব্রাউজারে রাখা হোক", "Keep conversations in this browser"),
+    "on": ("আলাপগুলো এই ব্রাউজারে রাখুন", "Keep conversations in this browser"),
     "where": (
-        "শুধু এই ব্রাউজারেই থাকে, সার্ভারে নয়। এই যন্ত্র অন্য কেউ ব্যবহার করলে বন্ধ রাখুন।",
-        "They stay in this browser, not on the server. Turn it off where others use this device.",
+        "শুধু এই ব্রাউজারেই থাকে, সার্ভারে নয়। এই ফোন বা কম্পিউটার অন্য কেউ ব্যবহার করলে বন্ধ রাখুন।",
+        "They stay in this browser, not on the server. Turn it off where others use this phone or computer.",
     ),
     "off": ("নতুন কিছু আর রাখা হচ্ছে না।", "Nothing new is being kept."),
     "crowded": (

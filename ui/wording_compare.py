@@ -27,10 +27,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "pairs.file": ("CSV বা JSONL ফাইল", "CSV or JSONL file"),
     "pairs.count": ("কয়টা কথা", "How many"),
     "pairs.count.info": (
-        "এক একজন ৩০টা মতো মন দিয়ে পড়তে পারেন। ভিন্ন কথা যত বেশি, রায় তত পাকা।",
+        "একেকজন মোটামুটি ৩০টা মন দিয়ে পড়তে পারেন। ভিন্ন কথা যত বেশি, রায় তত পাকা।",
         "A person judges about 30 with care. The more different messages, the firmer the verdict.",
     ),
-    "pairs.seed": ("বীজ (seed)", "Seed"),
+    "pairs.seed": ("সিড (seed)", "Seed"),
     "pairs.start": ("জোড়াগুলো লেখান", "Write the pairs"),
     "pairs.sets": ("যে সেটগুলো আছে", "Sets that exist"),
     "pairs.delete": ("সেটটা মুছুন", "Delete the set"),
@@ -90,7 +90,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "verdict.report.bn": ("বাংলায়", "In Bengali"),
     "verdict.report.en": ("ইংরেজিতে", "In English"),
     "verdict.export": ("ভোটগুলো নামান (JSONL)", "Download the votes (JSONL)"),
-    "verdict.import": ("অন্য যন্ত্রের ভোট আনুন (JSONL)", "Add votes from elsewhere (JSONL)"),
+    "verdict.import": ("অন্য কম্পিউটারের ভোট আনুন (JSONL)", "Add votes from elsewhere (JSONL)"),
     "verdict.preferences": ("ভোট থেকে পরের শেখার ডেটা", "The next training set, from the votes"),
     "verdict.preferences.make": ("DPO আর KTO ফাইল বানান", "Make DPO and KTO files"),
     "verdict.preferences.file": ("ফাইল", "Files"),
@@ -122,7 +122,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "pairs.left_out.empty": ("ফাঁকা", "empty"),
     "review.set_title": ("{date} · {count} জোড়া", "{date} · {count} pairs"),
     "pairs.proof.replies": (
-        "প্রমাণ: একই পরীক্ষার কথায় দুই মডেলের উত্তর আলাদা ({base} · {tuned})। মডেল অন্য যন্ত্রে, তাই ভেতরের হিসাব দেখা যায় না।",
+        "প্রমাণ: একই পরীক্ষার কথায় দুই মডেলের উত্তর আলাদা ({base} · {tuned})। মডেল অন্য কম্পিউটারে, তাই ভেতরের হিসাব দেখা যায় না।",
         "Proof: on the same probes the two sides' replies differ ({base} · {tuned}). A side is on another machine, so its logits cannot be seen.",
     ),
     "pairs.proof.base": (
@@ -152,8 +152,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "review.saved.both_bad": ("কোনোটাই ভালো নয়", "neither is good"),
     "review.details_saved": ("কথাগুলোও রাখা হলো।", "What you said is kept, too."),
     "review.withheld": (
-        "নোটটা রাখা হয়নি, কারণ তাতে নিজের কষ্টের এমন কথা আছে যা কোথাও জমা থাকা উচিত নয়। মন খুব ভারী লাগলে নিচের “সাহায্য দরকার?” খুলুন।",
-        "The note was not kept: it holds words of a pain that should be stored nowhere. If it is heavy right now, open “Need help?” on the Chat tab.",
+        "আপনার কষ্টের কথা আপনারই থাক, তাই নোটটা কোথাও রাখলাম না। মন খুব ভারী লাগলে নিচের “সাহায্য দরকার?” খুলুন।",
+        "What hurts you stays yours, so the note was kept nowhere. If it is heavy right now, open “Need help?” below.",
     ),
     "review.undone": ("শেষ মতটা তুলে নেওয়া হয়েছে, আবার দেখুন।", "The last vote is taken back; have another look."),
     "review.done": (

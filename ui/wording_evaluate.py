@@ -10,7 +10,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "evaluate.page.figures": ("ফল", "Results"),
     "evaluate.page.replies": ("উত্তর", "Replies"),
     "evaluate.page.judge": ("বিচারক", "Judge"),
-    "evaluate.whose": ("কাকে যাচাই করবেন", "Whom to evaluate"),
+    "evaluate.whose": ("কোন মডেল যাচাই করবেন", "Model to evaluate"),
     "evaluate.whose.info": (
         "একাধিক বাছলে একটার পর একটা হবে। প্রত্যেককে মূল মডেলের পাশে রেখে মাপা হয়।",
         "Several are taken one after the other. Each is measured beside the base model.",
@@ -34,7 +34,7 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "evaluate.start": ("মূল্যায়ন শুরু করুন", "Start evaluating"),
     "evaluate.which": ("কোন মূল্যায়ন", "Evaluation"),
-    "evaluate.take": ("সঙ্গে নিয়ে যান", "Take it away"),
+    "evaluate.take": ("নামিয়ে নিন", "Download"),
     "evaluate.scores": ("সব সংখ্যা (JSON)", "All figures (JSON)"),
     "evaluate.sort": ("কোন মাপে সাজাবেন", "Sort by"),
     "evaluate.sort.of": ("কার", "Of"),
@@ -46,8 +46,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "evaluate.order.least": ("কম যেখানে", "The lowest"),
     "evaluate.topic": ("বিষয়", "Topic"),
     "evaluate.search": ("কোনো শব্দ খুঁজুন", "Search for words"),
-    "evaluate.before": ("← আগের কয়টা", "← Earlier"),
-    "evaluate.after": ("পরের কয়টা →", "Later →"),
+    "evaluate.before": ("← আগেরগুলো", "← Earlier"),
+    "evaluate.after": ("পরেরগুলো →", "Later →"),
     "evaluate.csv": ("CSV", "CSV"),
     "evaluate.json": ("JSON", "JSON"),
     "judge.note": (

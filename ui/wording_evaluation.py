@@ -68,7 +68,7 @@ EVALUATION: dict[str, tuple[str, str]] = {
     ),
     "pooled.title": ("সব উত্তর একসঙ্গে ধরলে", "All replies taken together"),
     "pooled.note": (
-        "এগুলোর সীমা হয় না, কারণ এক এক উত্তরে আলাদা করে মাপা যায় না।",
+        "এগুলোর সীমা হয় না, কারণ একটা একটা উত্তরে আলাদা করে মাপা যায় না।",
         "These have no range, for they cannot be taken reply by reply.",
     ),
     "pooled.chrf": ("chrF++", "chrF++"),
@@ -113,7 +113,7 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "metric.intent_suggest": ("পরামর্শ দেয়", "Suggests"),
     "metric.intent_wish": ("শুভকামনা জানায়", "Wishes well"),
     # pictures
-    "spread.title": ("এক এক উত্তরে কেমন", "Reply by reply"),
+    "spread.title": ("একেকটা উত্তরে কেমন", "Reply by reply"),
     "spread.note": (
         "উঁচু দাগ মানে ওই মানের উত্তর বেশি।",
         "The taller a bar, the more replies have a figure near there.",

@@ -112,7 +112,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "privacy.place.space": (
         "অ্যাপটা চলছে Hugging Face-এর কম্পিউটারে, {name} নামের Space-এ। Space-এর মালিক অ্যাপের ফোল্ডার আর লগ দেখতে পারেন। আপনার"
-        " কথাও Hugging Face-এর যন্ত্র হয়েই যায়, আর কে কখন পাতাটা খুলল, তা তারা জানতে পারে।",
+        " কথাও Hugging Face-এর সার্ভার হয়েই যায়, আর কে কখন পাতাটা খুলল, তা তারা জানতে পারে।",
         "The app runs on a computer of Hugging Face, in the Space {name}. The Space's owner can see the app's folder and"
         " its log. Your words pass through Hugging Face's machines, and they can know who opened the page, and when.",
     ),
@@ -132,7 +132,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # this browser
     "privacy.browser": ("এই ব্রাউজারে", "In this browser"),
     "privacy.browser.kept": (
-        "একটা কুকিতে থাকে শুধু আপনার পছন্দের ভাষা। ব্রাউজারের নিজের ভাঁড়ারে থাকে আপনার আলাপ, যাচাইয়ের নাম, আর শেখানোর জন্য"
+        "একটা কুকিতে থাকে শুধু আপনার পছন্দের ভাষা। ব্রাউজারের নিজের স্টোরেজে থাকে আপনার আলাপ, যাচাইয়ের নাম, আর শেখানোর জন্য"
         " কী কী দিয়েছেন তার সংকেত।",
         "One cookie holds your language, and nothing else. The browser's own storage holds your conversations, your name"
         " in the blind review, and the marks by which what you gave for teaching can be taken back.",

@@ -29,7 +29,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "data.group": ("একই রকম সারি এক ভাগে", "Keep similar rows together"),
     "data.min_characters": ("কমপক্ষে কত অক্ষর", "Fewest characters"),
     "data.min_bengali": ("কমপক্ষে কতটা বাংলা", "Smallest Bengali share"),
-    "data.seed": ("ভাগ করার বীজ (seed)", "Split seed"),
+    "data.seed": ("ভাগ করার সিড (seed)", "Split seed"),
     "data.prompt_format": ("আলাপ লেখার ছাঁচ", "Chat format"),
     "data.system_prompt": ("সিস্টেম প্রম্পট", "System prompt"),
     "adapter.r": ("অ্যাডাপ্টারের র‍্যাঙ্ক (r)", "Adapter rank (r)"),
@@ -42,7 +42,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "training.beta": ("বিটা (beta)", "Beta"),
     "training.engine": ("কী দিয়ে শেখাবে (engine)", "What trains (engine)"),
     "training.plan": ("ব্যাচ কে সাজাবে (plan)", "Who lays out batches (plan)"),
-    "training.padding_free": ("ফাঁকা না ভরা ব্যাচ (padding-free)", "Batches without padding"),
+    "training.padding_free": ("প্যাডিং ছাড়া ব্যাচ (padding-free)", "Batches without padding"),
     "training.most_tokens": ("একবারে বড়জোর কত টোকেন (most_tokens)", "Most tokens a pass"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
     "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
@@ -64,13 +64,13 @@ _LABELS: dict[str, tuple[str, str]] = {
     "training.load_best_model_at_end": ("সেরা চেকপয়েন্ট রাখা", "Keep the best checkpoint"),
     "training.logging_steps": ("কয় ধাপ পরপর হিসাব", "Steps between log lines"),
     "training.gradient_checkpointing": ("গ্রেডিয়েন্ট চেকপয়েন্টিং", "Gradient checkpointing"),
-    "training.seed": ("বীজ (seed)", "Seed"),
+    "training.seed": ("সিড (seed)", "Seed"),
     "training.sample_prompts": ("যেসব কথার উত্তর দেখবেন", "Messages to watch"),
     "generation.max_new_tokens": ("উত্তরের সর্বোচ্চ দৈর্ঘ্য (টোকেন)", "Longest reply (tokens)"),
     "generation.temperature": ("বৈচিত্র্য (temperature)", "Temperature"),
     "generation.top_p": ("টপ-পি", "Top-p"),
     "generation.repetition_penalty": ("একই কথা বলায় বাধা", "Repetition penalty"),
-    "generation.seed": ("বীজ (seed)", "Seed"),
+    "generation.seed": ("সিড (seed)", "Seed"),
     "tracking.report_to": ("ট্র্যাকার", "Tracker"),
     "tracking.mode": ("W&B-তে কীভাবে", "W&B mode"),
     "tracking.project": ("প্রজেক্টের নাম", "Project name"),
@@ -179,11 +179,11 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "auto lays batches out to suit the card's memory, and learns the same; as_written does just what stands here.",
     ),
     "training.padding_free": (
-        "উদাহরণগুলো ফাঁকা না ভরে পরপর বসায়, শেখা একই থাকে, অনেক তাড়াতাড়ি হয়; auto থাকলে নিজে থেকেই চালু হয়।",
+        "উদাহরণগুলো প্যাডিং ছাড়া পরপর বসায়, শেখা একই থাকে, অনেক তাড়াতাড়ি হয়; auto থাকলে নিজে থেকেই চালু হয়।",
         "Puts examples one behind another without padding: learns the same, far faster; auto turns it on by itself.",
     ),
     "training.most_tokens": (
-        "শুধু ফাঁকা না ভরা ব্যাচে লাগে, ০ দিলে মেমোরিতে যত ধরে; শেখা একই থাকে, মেমোরি ফুরোলে কমান।",
+        "শুধু প্যাডিং ছাড়া ব্যাচে লাগে, ০ দিলে মেমোরিতে যত ধরে; শেখা একই থাকে, মেমোরি ফুরোলে কমান।",
         "For batches without padding only; 0 takes what memory holds, and less learns the same if memory runs out.",
     ),
     "training.max_length": (
@@ -259,7 +259,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Ends with the checkpoint of the lowest evaluation loss; turned off, with the last step.",
     ),
     "training.logging_steps": (
-        "এত ধাপ পরপর ক্ষতি আর বাকি হিসাব লেখা হয়; রান খুব লম্বা হলে বাড়ান।",
+        "এত ধাপ পরপর লস আর বাকি হিসাব লেখা হয়; রান খুব লম্বা হলে বাড়ান।",
         "How often loss and other metrics are written down; raise it for a very long run.",
     ),
     "training.gradient_checkpointing": (
@@ -291,7 +291,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "If it repeats itself, raise it from 1 in small steps; too much breaks the Bengali.",
     ),
     "generation.seed": (
-        "একই বীজে একই উত্তর আসে; অন্য রকম উত্তর দেখতে চাইলে বদলান।",
+        "একই সিডে একই উত্তর আসে; অন্য রকম উত্তর দেখতে চাইলে বদলান।",
         "Same seed, same reply; change it to see another.",
     ),
     "tracking.report_to": (

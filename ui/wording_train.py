@@ -12,7 +12,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "train.command": ("একই কাজ কমান্ডে, আর রেসিপি ফাইল", "The same as a command, and the recipe's file"),
     "train.yaml.save": ("রেসিপি ডাউনলোড করুন", "Download recipe"),
     "train.yaml.load": ("রেসিপি আপলোড করুন", "Upload recipe"),
-    "train.wandb_key": ("W&B চাবি", "W&B key"),
+    "train.wandb_key": ("W&B-র API key", "W&B API key"),
     "train.wandb_key.info": (
         "শুধু এই রান চলার সময় মেমোরিতে থাকে, কোথাও লেখা হয় না।",
         "Kept in memory for this run only; written nowhere.",
@@ -47,7 +47,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "plot.view": ("গ্রাফ কীভাবে দেখবেন", "How to draw the curves"),
     "plot.others": ("সঙ্গে আর কোন রান", "Runs beside it"),
     "plot.smoothing": ("মসৃণতা", "Smoothing"),
-    "plot.x": ("আড়াআড়ি অক্ষ", "x axis"),
+    "plot.x": ("x-অক্ষ", "x axis"),
     "plot.x.step": ("ধাপ", "step"),
     "plot.x.epoch": ("ইপক", "epoch"),
     "plot.x.time": ("সময়", "time"),

@@ -29,7 +29,7 @@ from finetune.review.votes import DISLIKED_FOR, LIKED_FOR
 
 FILE = "feedback.sqlite3"
 
-CONSENT = "2026-11-29"
+CONSENT = "2026-11-29.2"
 """Which text of consent the page shows. Who changes what it says changes this too: agreeing to one text is no consent
 to another, and each row tells which it was."""
 
@@ -126,8 +126,8 @@ class FeedbackStore:
         """
         if given.consent != CONSENT:
             raise ReviewError(
-                "Without your consent to the present text nothing is kept. Load the page again, read it and tick it if"
-                " you agree.",
+                "The text of consent has changed. Load the page again, read the new one and tick it if you agree; without"
+                " that nothing is kept.",
                 key="feedback.no_consent",
             )
         given = _checked(given)

@@ -20,7 +20,7 @@ class FakeRequest:
 
 @pytest.mark.parametrize(
     ("language", "message", "title"),
-    [("bn", "মন.csv ফাইলটা খালি।", "একটু থামুন"), ("en", "মন.csv is empty.", "One moment")],
+    [("bn", "মন.csv ফাইলটা খালি।", "একটা সমস্যা হয়েছে"), ("en", "মন.csv is empty.", "There is a problem")],
 )
 def test_what_people_can_mend_is_shown_in_their_language(language, message, title, caplog):
     with pytest.raises(gr.Error) as caught, shown_to_user(language):

@@ -1,6 +1,7 @@
 """Every sentence exists in both languages, and every error of `finetune` can be said in Bengali."""
 
 import ast
+import hashlib
 import string
 import unicodedata
 from functools import cache
@@ -10,6 +11,7 @@ import pytest
 from finetune.data import corpus
 from finetune.errors import DataError, FinetuneError, Problem, RecipeError, RunError
 from finetune.recipe import ROOT, Recipe
+from finetune.review.feedback import CONSENT
 from ui import wording
 
 EVERY_PAIR = {**wording.LABELS, **wording.SENTENCES}
@@ -103,6 +105,11 @@ def test_a_text_exists_in_both_languages_with_the_same_facts(key):
     bengali, english = EVERY_PAIR[key]
     assert bengali.strip() and english.strip()
     assert placeholders(bengali) == placeholders(english)
+
+
+def test_who_changes_the_text_of_consent_changes_its_version_too():
+    texts = [*wording.LABELS["chat.consent"], *wording.LABELS["chat.consent.info"]]
+    assert {CONSENT: hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]} == {"2026-11-29.2": "53a64d6fc5018d1e"}
 
 
 def test_texts_are_in_the_one_unicode_form():
