@@ -11,7 +11,7 @@ from ui.chat_tab import build_chat_tab
 from ui.compare import review_panel, verdict_view
 from ui.compare_tab import build_compare_tab
 from ui.evaluate_tab import build_evaluate_tab
-from ui.layout_parts import I18N, label
+from ui.layout_parts import I18N, help_fold, label
 from ui.services import PATH, Services
 from ui.train import new_run
 from ui.train_tab import build_train_tab
@@ -28,12 +28,15 @@ def build(services: Services) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(label("tab.train"), id="train"):
                 training = build_train_tab(services, page)
+                help_fold()
             with gr.Tab(label("tab.compare"), id="compare") as compare:
                 verdict = build_compare_tab(services, compare, page)
+                help_fold()
             with gr.Tab(label("tab.evaluate"), id="evaluate") as evaluate:
                 build_evaluate_tab(services, evaluate)
+                help_fold()
             with gr.Tab(label("tab.chat"), id="chat") as chat:
-                build_chat_tab(services, chat, page)
+                build_chat_tab(services, chat, page)  # has a fold of its own with the helplines
         _lead_to_training(services, verdict, training, tabs)
         page.load(services.warm_up, queue=False, show_progress="hidden", api_visibility="private")
         endpoints.add(services)
@@ -41,10 +44,12 @@ def build(services: Services) -> gr.Blocks:
     with page.route("যাচাই", f"/{PATH}", show_in_navbar=False):
         _top()
         review_panel.build(services, page)
+        help_fold()
         privacy.link()
     with page.route("গোপনীয়তা", f"/{privacy.PATH}", show_in_navbar=False):
         _top()
         privacy.build(services, page)
+        help_fold()
     return page
 
 

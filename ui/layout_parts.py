@@ -99,17 +99,47 @@ def note_html(key: str, language: str, *, kind: str = "info", **facts: object) -
 
 
 def help_html(language: str) -> str:
-    """The helplines as a card: country, name, number to tap, hours, and that nobody has called them yet."""
-    lines = []
-    for entry in safety.helplines():
+    """The helplines as a card: country, name, number to tap, hours, that nobody has called them yet; folded below,
+    where each comes from and when that was looked at last."""
+    lines, sources = [], []
+    for entry in safety.helplines(language):
         number = html.escape(entry.number)
         country = html.escape(wording.sentence(f"care.{entry.country}", language))
         lines.append(
             f'<li>{country} · {html.escape(entry.name)}<br><a href="tel:{number.replace("-", "")}">{number}</a>'
             f" <span class='quiet'>{html.escape(entry.hours)}</span></li>"
         )
+        told = wording.sentence("care.source", language, name=entry.name, source=entry.source, date=entry.checked)
+        sources.append(f"<li>{html.escape(told)}</li>")
     note = html.escape(wording.sentence("care.unverified", language))
-    return f'<div class="help-card" lang="bn"><ul>{"".join(lines)}</ul><p class="quiet">{note}</p></div>'
+    heading = html.escape(wording.sentence("care.sources", language))
+    return (
+        f'<div class="help-card" lang="{language}"><ul>{"".join(lines)}</ul><p class="quiet">{note}</p>'
+        f'<details class="quiet"><summary>{heading}</summary><ul>{"".join(sources)}</ul></details></div>'
+    )
+
+
+def care_html(tier: str, language: str) -> str:
+    """Help beside a reply, its numbers to tap; where the fixed message is the reply, that has said the rest."""
+    if tier == "none":
+        return ""
+    told = f"<p>{html.escape(wording.sentence('chat.care', language))}</p>" if tier == "soft" else ""
+    return f'<div class="care" lang="{language}" role="status">{told}{help_html(language)}</div>'
+
+
+def help_fold() -> gr.HTML:
+    """One quiet line at the foot of a page that unfolds the helplines.
+
+    It comes with the page, in both languages, and the browser takes the page's: so it waits for no event, and is there
+    also where the server no longer answers.
+    """
+    folds = {
+        language: f"<details><summary>{html.escape(wording.label('help', language))}</summary>{help_html(language)}"
+        "</details>"
+        for language in wording.LANGUAGES
+    }
+    template = "${value[document.documentElement.lang.startsWith('en') ? 'en' : 'bn']}"
+    return gr.HTML(folds, html_template=template, padding=False, elem_classes="help-fold")
 
 
 def crisis_text(language: str, *, again: bool) -> str:
@@ -127,6 +157,6 @@ def withheld_text(language: str) -> str:
 def _with_numbers(text: str, language: str) -> str:
     numbers = [
         f"- {wording.sentence(f'care.{entry.country}', language)}, {entry.name}: **{entry.number}** ({entry.hours})"
-        for entry in safety.helplines()
+        for entry in safety.helplines(language)
     ]
     return "\n".join([text, "", *numbers, "", f"*{wording.sentence('care.unverified', language)}*"])

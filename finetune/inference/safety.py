@@ -71,7 +71,7 @@ class LexiconScreen:
 
 @dataclass(frozen=True)
 class Helpline:
-    """A number to call: every field is shown, `verified` is false until a person has called it."""
+    """A number to call, in one language: every field is shown, `verified` is false until a person has called it."""
 
     country: str
     name: str
@@ -100,9 +100,9 @@ def shipped() -> LexiconScreen:
     return LexiconScreen(FOLDER / "phrases.yaml")
 
 
-def helplines() -> list[Helpline]:
-    """The helplines in `assets/safety/helplines.yaml`, in the order they are shown."""
-    return list(_helplines())
+def helplines(language: str = "bn") -> list[Helpline]:
+    """The helplines in `assets/safety/helplines.yaml` in one language, in the order they are shown."""
+    return list(_helplines(language))
 
 
 def message(language: str) -> str:
@@ -110,7 +110,10 @@ def message(language: str) -> str:
     return (FOLDER / f"message.{language}.md").read_text(encoding="utf-8").strip()
 
 
-@lru_cache(maxsize=1)
-def _helplines() -> tuple[Helpline, ...]:
+@lru_cache(maxsize=2)
+def _helplines(language: str) -> tuple[Helpline, ...]:
     raw = yaml.safe_load((FOLDER / "helplines.yaml").read_text(encoding="utf-8"))
-    return tuple(Helpline(**entry) for entry in raw)
+    return tuple(
+        Helpline(**{key: told[language] if isinstance(told, dict) else told for key, told in entry.items()})
+        for entry in raw
+    )

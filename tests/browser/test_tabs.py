@@ -334,6 +334,21 @@ def test_a_crisis_phrase_shows_the_fixed_message_on_both_sides(page):
         expect(page.locator(f"#compare-{side} textarea")).to_have_value(re.compile(safety.helplines()[0].number))
 
 
+def test_heavy_words_are_answered_on_both_sides_with_help_beside_them(page, screenshot):
+    go_to(page, COMPARE)
+    page.locator("#compare-prompt textarea").fill("আমি না থাকলে সবাই ভালো থাকত।")
+    page.locator("#compare-start").click()
+    for line in safety.helplines():
+        expect(page.locator(f"#compare-care a[href='tel:{line.number.replace('-', '')}']")).to_be_visible()
+    expect(page.locator("#compare-start")).to_be_enabled()
+    for side in ("base", "tuned"):
+        expect(page.locator(f"#compare-{side} textarea")).to_have_value(re.compile(r"[।?!]$"))
+    screenshot(page, "compare-soft.png")
+    page.locator("#compare-prompt textarea").fill(MESSAGE)
+    page.locator("#compare-start").click()
+    expect(page.locator("#compare-care")).to_be_hidden()
+
+
 def test_a_message_is_answered_answered_anew_taken_back_and_cleared_away(page, screenshot):
     go_to(page, CHAT)
     first = answered(page, MESSAGE)
@@ -427,7 +442,8 @@ def test_the_help_card_offers_every_number_to_tap(page):
     go_to(page, CHAT)
     unfold(page, "help")
     for line in safety.helplines():
-        expect(page.locator(f".help-card a[href='tel:{line.number.replace('-', '')}']")).to_be_visible()
+        number = page.locator(f".help-card a[href='tel:{line.number.replace('-', '')}']")
+        expect(number.locator("visible=true")).to_have_count(1)
 
 
 def test_every_run_that_left_an_adapter_can_be_chosen_in_chat(page, app):

@@ -321,12 +321,24 @@ def test_what_a_person_wrote_is_written_to_no_log(caplog, capfd):
 # Help
 
 
-def test_every_helpline_is_shown_whole_unverified_and_dated():
-    for line in safety.helplines():
+@pytest.mark.parametrize(("language", "letters"), [("bn", "[\u0980-\u09ff]"), ("en", "[A-Za-z]")])
+def test_every_helpline_is_whole_in_both_languages_unverified_and_dated(language, letters):
+    for line in safety.helplines(language):
+        assert all(re.search(letters, told) for told in (line.name, line.hours, line.source))
         assert line.verified is False  # a person must call the number first
         assert date(2026, 1, 1) <= date.fromisoformat(line.checked) <= date.today()
-        assert line.name and line.hours and line.source
         assert re.fullmatch(r"[\d-]{3,}", line.number)
+
+
+def test_an_english_reader_finds_no_bengali_in_a_helpline():
+    told = [told for line in safety.helplines("en") for told in (line.name, line.hours, line.source)]
+    assert [text for text in told if re.search("[\u0980-\u09ff]", text)] == []
+
+
+def test_the_helplines_differ_in_nothing_but_their_words_from_one_language_to_the_other():
+    assert [(line.country, line.number, line.checked) for line in safety.helplines("en")] == [
+        (line.country, line.number, line.checked) for line in safety.helplines("bn")
+    ]
 
 
 def test_both_countries_have_a_line_to_talk_to_and_a_number_for_emergencies():
@@ -345,6 +357,13 @@ def test_the_fixed_message_is_there_in_both_languages_and_in_that_language(langu
 def test_the_fixed_message_says_what_it_is_and_sends_to_people():
     assert "কম্পিউটার প্রোগ্রাম" in safety.message("bn") and "নম্বরে" in safety.message("bn")
     assert "computer program" in safety.message("en") and "numbers" in safety.message("en")
+
+
+@pytest.mark.parametrize("language", ["bn", "en"])
+def test_the_emergency_numbers_of_the_fixed_message_are_those_that_stand_below_it(language):
+    named = re.findall(r"\d+", safety.message(language))
+    assert named == ["999", "112"]
+    assert set(named) <= {line.number for line in safety.helplines(language)}
 
 
 def test_the_fixed_message_is_not_itself_taken_for_a_crisis():

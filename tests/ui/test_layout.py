@@ -34,6 +34,21 @@ def test_the_page_has_its_four_tabs_in_the_order_of_the_work(page):
     ]
 
 
+def test_help_is_one_quiet_line_away_in_every_tab_and_on_every_page_and_no_page_shows_it_twice(page):
+    config = page.get_config_file()
+    properties = {block["id"]: block["props"] for block in config["components"]}
+
+    def places(node, within):
+        """The tab or page of every fold with the helplines."""
+        own = properties.get(node["id"], {})
+        within = own["id"] if own.get("id") in ("train", "compare", "evaluate", "chat") else within
+        folded = "help-fold" in (own.get("elem_classes") or []) or getattr(own.get("label"), "key", "") == "help"
+        return sum((places(child, within) for child in node.get("children") or []), [within] if folded else [])
+
+    found = [place for route, one in config["page"].items() for place in places(one["layout"], route)]
+    assert found == ["train", "compare", "evaluate", "chat", "review", "privacy"]
+
+
 def test_other_programs_see_the_endpoints_of_the_contract_and_nothing_else(page):
     assert set(page.get_api_info()["named_endpoints"]) == {
         "/chat",

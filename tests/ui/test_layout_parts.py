@@ -41,8 +41,31 @@ def test_the_help_card_has_a_number_to_tap_for_every_helpline_and_says_that_nobo
     card = layout_parts.help_html(language)
     called = re.findall(r'href="tel:([\d+]+)"', card)
     assert called == [line.number.replace("-", "") for line in safety.helplines()]
-    assert all(line.hours in card and line.name in card for line in safety.helplines())
+    lines = safety.helplines(language)
+    assert all(told in card for line in lines for told in (line.name, line.hours, line.source))
+    assert all(wording.digits(line.checked, language) in card for line in lines)
     assert wording.sentence("care.unverified", language) in card
+    assert f'lang="{language}"' in card
+
+
+def test_an_english_help_card_is_english_to_the_last_word():
+    assert re.findall("[\u0980-\u09ff]+", layout_parts.help_html("en")) == []
+    assert re.findall("[\u0980-\u09ff]+", layout_parts.crisis_text("en", again=True)) == []
+    assert re.findall("[\u0980-\u09ff]+", layout_parts.withheld_text("en")) == []
+
+
+def test_the_fold_with_the_helplines_comes_with_the_page_in_both_languages():
+    folded = layout_parts.help_fold().value
+    for language in wording.LANGUAGES:
+        assert layout_parts.help_html(language) in folded[language]
+        assert wording.label("help", language) in folded[language]
+
+
+@pytest.mark.parametrize(("tier", "tapped", "led"), [("none", 0, 0), ("soft", 4, 1), ("strong", 4, 0)])
+def test_help_stands_beside_heavy_words_and_the_fixed_message_needs_no_sentence_before_it(tier, tapped, led):
+    shown = layout_parts.care_html(tier, "bn")
+    assert shown.count('href="tel:') == tapped
+    assert shown.count(wording.sentence("chat.care", "bn")) == led
 
 
 def test_labels_exist_in_the_two_locales_that_the_page_can_turn_on():

@@ -12,7 +12,7 @@ from finetune.training import sharing
 from ui import wording
 from ui.chat.answering import tier_of
 from ui.history import Turn
-from ui.layout_parts import help_html
+from ui.layout_parts import care_html as care_html  # it stands beside what Compare shows, too
 from ui.services import Services
 
 
@@ -28,14 +28,6 @@ def sign_html(services: Services, language: str) -> str:
         return ""
     told = html.escape(wording.error(sharing.busy(name), language))
     return f'<p class="quiet" lang="{language}" role="status">{told}</p>'
-
-
-def care_html(tier: str, language: str) -> str:
-    """Help beside a reply, its numbers to tap; where the fixed message is the reply, that has said the rest."""
-    if tier == "none":
-        return ""
-    told = f"<p>{html.escape(wording.sentence('chat.care', language))}</p>" if tier == "soft" else ""
-    return f'<div class="care" lang="{language}" role="status">{told}{help_html(language)}</div>'
 
 
 def note_html(left_out: int, language: str) -> str:

@@ -17,6 +17,7 @@ from ui.layout_parts import (
     MODEL_SLOTS,
     adapter_choices,
     adapter_chooser,
+    care_html,
     crisis_text,
     generation_panel,
     label,
@@ -57,12 +58,15 @@ def build(services: Services, tab: gr.Tab) -> None:
             )
             for side in ("base", "tuned")
         )
+    care = gr.HTML(padding=False, elem_id="compare-care")
     gr.Markdown(label("compare.note"), elem_classes="quiet")
     panel = generation_panel()
 
-    def begin(request: gr.Request) -> list[Any]:
+    def begin(text: str, request: gr.Request) -> list[Any]:
+        """What the page shows before the replies: empty sides, and help where the words are heavy."""
         services.stop_event(f"{request.session_hash}/compare")
-        return [gr.Button(interactive=False), gr.Button(interactive=True), "", ""]
+        helped = care_html(tier_of(text), language_of(request))
+        return [gr.Button(interactive=False), gr.Button(interactive=True), "", "", helped]
 
     def answer(request: gr.Request, text: str, name: str, *values: Any) -> Iterator[tuple[str, str]]:
         language = language_of(request)
@@ -77,7 +81,7 @@ def build(services: Services, tab: gr.Tab) -> None:
 
     private = {"api_visibility": "private"}
     for event in (start.click, prompt.submit):
-        begun = event(begin, None, [start, stop, base, tuned], queue=False, **private)
+        begun = event(begin, prompt, [start, stop, base, tuned, care], queue=False, **private)
         answered = begun.then(
             answer,
             [prompt, adapter, *panel],
@@ -93,6 +97,12 @@ def build(services: Services, tab: gr.Tab) -> None:
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
 
 
+def tier_of(text: str) -> str:
+    """How urgent the words are, as they stand and as they are read in Bengali letters."""
+    text = text.strip()
+    return max(safety.screen(text), safety.screen(banglish.understood(text) or text), key=safety.TIERS.index)
+
+
 def compare(
     services: Services, text: str, adapter: str, values: Sequence[Any], language: str, key: str
 ) -> Iterator[tuple[str, str]]:
@@ -100,11 +110,11 @@ def compare(
     text = text.strip()
     if not text:
         raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
-    read = banglish.understood(text) or text
-    if "strong" in (safety.screen(text), safety.screen(read)):
+    if tier_of(text) == "strong":
         told = crisis_text(language, again=False).replace("**", "").replace("*", "")
         yield told, told
         return
+    read = banglish.understood(text) or text
     folder = services.adapter(adapter)
     settings = settings_of(services.generation(adapter), *values)
     stop = services.stops.get(key)

@@ -88,6 +88,20 @@ def test_a_direct_crisis_phrase_gets_the_fixed_message_on_both_sides_and_no_mode
     assert services.backend.asked == []
 
 
+@pytest.mark.parametrize(
+    ("text", "tier"),
+    [
+        ("আজ মনটা খারাপ।", "none"),
+        (" আমি না থাকলে সবাই ভালো থাকত। ", "soft"),
+        (CRISIS, "strong"),
+        ("ami ar bachte chai na", "strong"),
+        ("", "none"),
+    ],
+)
+def test_how_heavy_a_prompt_is_decides_whether_help_stands_beside_the_replies(text, tier):
+    assert free_play.tier_of(text) == tier
+
+
 def test_a_direct_crisis_phrase_gets_the_fixed_message_even_where_the_adapter_is_gone(services):
     ((base, _),) = shown(services, CRISIS, adapter="deleted-001")
     assert safety.message("bn") in base
