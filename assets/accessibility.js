@@ -9,7 +9,7 @@
   const STILL = 1500;  // milliseconds without a new letter: what is there is said, sentence or not
   const KEPT = 20;
 
-  let region, acted = false, waiting = 0, told = "", rest;
+  let region, acted = false, waiting = 0, asked = "", told = "", rest;
   const cards = new WeakMap();
 
   function say(text) {
@@ -23,17 +23,20 @@
   }
 
   function hearReply() {
-    const all = document.querySelectorAll(BUBBLES), last = all[all.length - 1];
+    const all = [...document.querySelectorAll(BUBBLES)], last = all[all.length - 1];
     if (!last || last.dataset.testid === "user") {
       waiting = last ? all.length : 0;
+      asked = last ? last.textContent : "";
       told = "";
       return;
     }
-    if (!waiting || all.length !== waiting + 1) {
+    // all that answers the message, for help may stand in a bubble of its own; another conversation is no answer to it
+    const replies = all.slice(waiting);
+    if (!waiting || all[waiting - 1]?.textContent !== asked || replies.some((one) => one.dataset.testid === "user")) {
       waiting = 0;
       return;
     }
-    const text = last.innerText;
+    const text = replies.map((one) => one.innerText.trim()).join("\n");
     if (!text.startsWith(told)) told = "";
     const whole = SENTENCE.exec(text.slice(told.length));
     if (whole) {
@@ -93,6 +96,7 @@
     region.setAttribute("role", "log");
     region.setAttribute("aria-live", "polite");
     document.body.append(region);
+    window.shohomormi.announce = say;  // for what changes in a place where nobody listens, such as a button's name
     for (const kind of ["keydown", "pointerdown"]) addEventListener(kind, () => { acted = true; }, { capture: true, once: true });
     new MutationObserver(function (changes) {
       if (due || changes.every((change) => region.contains(change.target))) return;

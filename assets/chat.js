@@ -15,7 +15,7 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
   }));
   const escaped = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   const language = () => (document.documentElement.lang.startsWith("en") ? "en" : "bn");
-  const day = (at) => new Date(at).toLocaleDateString(language() === "en" ? "en-GB" : "bn-BD", { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = (at, more) => new Date(at).toLocaleDateString(language() === "en" ? "en-GB" : "bn-BD", { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...more });
   const folded = (text) => text.normalize("NFC").toLowerCase();
 
   function title(turns) {
@@ -54,7 +54,7 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
 
   // What a click on the shelf asks for. Returns [store, {id, turns, tier} of the conversation that opens, null where this
   // one stays]. What has been said in this one until now is kept first.
-  function act(store, current, turns, tier) {
+  function act(store, current, turns, tier, words) {
     const { kind, id, name } = asked;
     asked = {};
     store = store && store.list ? store : { on: true, list: [] };
@@ -71,15 +71,15 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
       return [{ ...store, list }, null];
     }
     if (kind === "switch") return [{ ...store, on: !store.on }, null];
-    if (kind === "markdown") save(store.list.filter((other) => !id || other.id === id).map(markdown).join("\n\n---\n\n"), "md", "text/markdown");
+    if (kind === "markdown") save(store.list.filter((other) => !id || other.id === id).map((one) => markdown(one, words[language()])).join("\n\n---\n\n"), "md", "text/markdown");
     if (kind === "json") save(JSON.stringify(store.list.filter((other) => !id || other.id === id).map(lean), null, 1), "json", "application/json");
     return [store, null];
   }
 
   const lean = (one) => ({ title: one.title, at: new Date(one.at).toISOString(), messages: one.turns.map((turn) => ({ role: turn.role, content: textOf(turn) })) });
-  const markdown = (one) =>
-    `# ${one.title}\n\n${new Date(one.at).toLocaleString()}\n\n` +
-    one.turns.map((turn) => `**${turn.role === "user" ? "আমি" : "সহমর্মী"}**\n\n${textOf(turn)}`).join("\n\n");
+  const markdown = (one, say) =>
+    `# ${one.title}\n\n${day(one.at, { year: "numeric" })}\n\n` +
+    one.turns.map((turn) => `**${turn.role === "user" ? say.me : say.model}**\n\n${textOf(turn)}`).join("\n\n");
 
   function save(text, ending, type) {
     const link = document.createElement("a");
@@ -128,8 +128,15 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
       if (kind === "rename") return rename(element, props, id, ask);
       if (kind.startsWith("delete") && button.dataset.sure !== "yes") { // the second click means it
         button.dataset.sure = "yes";
-        button.textContent = say.sure;
-        setTimeout(() => { if (button.isConnected) { button.dataset.sure = ""; button.textContent = kind === "delete" ? "✕" : say.delete_all; } }, 4000);
+        const called = (sign, name) => { // its name is heard in place of what stands on it
+          button.textContent = sign;
+          button.title = name;
+          button.setAttribute("aria-label", name);
+        };
+        const before = [button.textContent, button.title];
+        called(say.sure, say.sure);
+        window.shohomormi.announce(say.sure);
+        setTimeout(() => { if (button.isConnected) { button.dataset.sure = ""; called(...before); } }, 4000);
         return;
       }
       ask(kind, id);
@@ -159,7 +166,11 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
       button.focus();
       if (keepIt && name && name !== one.title) ask("rename", id, name);
     };
-    field.addEventListener("keydown", (event) => { if (event.key === "Enter") done(true); if (event.key === "Escape") done(false); });
+    field.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.keyCode === 229) return; // the key belongs to whoever composes Bengali letters
+      if (event.key === "Enter") done(true);
+      if (event.key === "Escape") done(false);
+    });
     button.replaceWith(field);
     field.focus();
     field.select();

@@ -11,7 +11,7 @@
 
   document.addEventListener("keydown", function (event) {
     const name = buttons[event.key] || buttons[event.key.toLowerCase()];
-    if (!name || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!name || event.repeat || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target instanceof Element && event.target.closest(writing)) return;
     const button = document.getElementById(name);
     if (!button || button.disabled || button.offsetParent === null) return;

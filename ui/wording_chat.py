@@ -97,6 +97,8 @@ SHELF: dict[str, tuple[str, str]] = {
     "all_markdown": ("সব নামান (Markdown)", "Save all (Markdown)"),
     "all_json": ("সব নামান (JSON)", "Save all (JSON)"),
     "delete_all": ("সব মুছুন", "Delete all"),
+    "me": ("আমি", "Me"),
+    "model": ("সহমর্মী", "Shohomormi"),
     "alternatives": (
         "একই কথার কয়েকটা উত্তর। যেটা মনে ধরে, সেটা রাখুন।",
         "Several replies to the same message. Keep the one you like.",

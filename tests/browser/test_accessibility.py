@@ -12,11 +12,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from finetune.inference import safety
 from finetune.recipe import Recipe
 from tests.browser import tour
 from tests.english import CODE, english_in
 from tests.serving import running_app
 from ui.wording import LABELS
+from ui.wording_chat import SHELF
 
 pytestmark = pytest.mark.browser
 
@@ -35,7 +37,7 @@ KNOWN: dict[str, str] = {}
 
 READ = """() => {
   const APART = "a[href^='tel:'], script, style, noscript, code, pre, .cm-content, .cm-gutters, #language, #heard";
-  const WRITTEN = "#chat [data-testid=user], #chat [data-testid=bot], .review-item p, .timeline p";
+  const WRITTEN = "#chat [data-testid], .alternatives p[lang], .review-item p, .timeline p";
   const told = [];
   const seen = (element) => element.checkVisibility({ visibilityProperty: true });
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -55,6 +57,9 @@ models wrote."""
 RUN = re.compile(r"\bdemo-\d+\b")
 TYPED = re.compile(r"\bROUGE-[12]\b|\([^)\u0980-\u09ff]*\)|\b\d*bit\b|(?<!\S)-1\b|[−-]?\d+e[+−]\d+")
 """Figures as a field, a file or a plot's axis writes them."""
+
+TO_CALL = re.compile("|".join(rf"(?<!\d){line.number}(?!\d)" for line in safety.helplines()))
+"""Numbers to call, where a message's own name repeats the message."""
 
 PROMPT = Recipe.read("demo").data.system_prompt
 
@@ -128,7 +133,7 @@ def seen(request, app, browser, review):
 
 
 def test_axe_finds_nothing_serious_on_any_page(seen):
-    assert len(seen.pages) == 14
+    assert len(seen.pages) == 17
     assert not seen.graves, "\n".join(seen.graves)
 
 
@@ -145,7 +150,7 @@ def test_on_a_bengali_page_nothing_is_read_or_heard_in_english(seen):
 def test_on_a_bengali_page_figures_are_bengali_but_in_fields_names_and_numbers_to_call(seen):
     if seen.language == "en":
         return
-    plain = [(name, TYPED.sub("", CODE.sub("", RUN.sub("", text)))) for name, text in seen.texts]
+    plain = [(name, TO_CALL.sub("", TYPED.sub("", CODE.sub("", RUN.sub("", text))))) for name, text in seen.texts]
     latin = sorted({f"{name}: {text}" for name, text in plain if re.search(r"(?<![A-Za-z])[0-9]", text)})
     assert not latin, "\n".join(latin)
 
@@ -185,14 +190,7 @@ def test_english_is_there_from_the_first_moment_on_a_slow_machine(app, browser):
 def test_whole_sentences_of_a_reply_are_heard_once_and_a_reopened_conversation_is_not(app, browser):
     page = opened(browser, app)
     page.locator(tour.TOP).nth(3).click()
-    page.evaluate(
-        """() => {
-          window.heard = [];
-          const hear = (changes) => changes.forEach((change) => change.addedNodes.forEach(
-            (line) => window.heard.push(line.textContent)));
-          new MutationObserver(hear).observe(document.querySelector("#heard"), { childList: true });
-        }"""
-    )
+    page.evaluate(HEAR)
     tour.talk(page)
     reply = page.locator("#chat [data-testid=bot]").inner_text().split()
     page.wait_for_function(
@@ -210,6 +208,93 @@ def test_whole_sentences_of_a_reply_are_heard_once_and_a_reopened_conversation_i
     page.wait_for_timeout(2000)  # longer than an unfinished sentence waits
     assert page.evaluate("window.heard") == heard
     page.context.close()
+
+
+HEAR = """() => {
+  window.heard = [];
+  const hear = (changes) => changes.forEach((change) => change.addedNodes.forEach(
+    (line) => window.heard.push(line.textContent)));
+  new MutationObserver(hear).observe(document.querySelector("#heard"), { childList: true });
+}"""
+
+BUBBLES = """(turns) => {
+  const log = document.querySelector("#chat [role=log]");
+  log.querySelectorAll(".planted").forEach((one) => one.remove());
+  for (const [who, text] of turns) {
+    const bubble = document.createElement("div");
+    bubble.className = "planted";
+    bubble.dataset.testid = who;
+    bubble.innerText = text;
+    log.append(bubble);
+  }
+}"""
+"""Bubbles as Gradio draws them: a reply that is cut needs a model that says something it never should."""
+
+
+def test_help_that_follows_a_reply_that_was_cut_is_heard_too_and_another_conversation_is_not(app, browser):
+    page = opened(browser, app)
+    page.locator(tour.TOP).nth(3).click()
+    page.locator("#chat [role=log]").wait_for(state="attached")
+    broken = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.evaluate(HEAR)
+
+    def stand(*turns):
+        page.evaluate(BUBBLES, [list(turn) for turn in turns])
+        page.wait_for_timeout(100)
+
+    said, shown, help_ = ("user", "আজ মনটা খারাপ।"), ("bot", "কষ্টটা বুঝি।"), ("bot", "নিচের কোনো নম্বরে ফোন করুন।")
+    stand(said)
+    stand(said, shown)
+    stand(said, shown, help_)
+    page.wait_for_function("window.heard.length === 2")
+    assert page.evaluate("window.heard") == [shown[1], help_[1]]
+    stand(said)
+    stand(("user", "অন্য আলাপ।"), shown, help_)
+    stand(said, shown, said, help_)
+    stand(said, shown, said)
+    stand(said, shown)
+    page.wait_for_timeout(2000)  # longer than an unfinished sentence waits
+    assert len(page.evaluate("window.heard")) == 2
+    assert broken == []
+    page.context.close()
+
+
+def test_whoever_does_not_see_hears_that_a_second_press_deletes(app, browser):
+    page = opened(browser, app)
+    page.locator(tour.TOP).nth(3).click()
+    tour.talk(page)
+    page.locator("#chat-shelf button.label-wrap").click()
+    page.evaluate(HEAR)
+    button = page.locator(".shelf [data-act=delete]").first
+    expect(button).to_have_accessible_name(SHELF["delete"][0])
+    button.click()
+    expect(button).to_have_accessible_name(SHELF["sure"][0])
+    assert page.evaluate("window.heard") == [SHELF["sure"][0]]
+    expect(button).to_have_accessible_name(SHELF["delete"][0])  # after a while it means nothing again
+    expect(button).to_have_text("✕")
+    page.context.close()
+
+
+def test_help_is_one_press_away_on_every_page_before_any_answer_of_the_server_and_in_the_pages_language(
+    app, browser, review
+):
+    for language in ("bn", "en"):
+        page = opened(browser, app, language, width=390)
+        for place, numbers in ((app.address, (0, 1, 2)), (app.address + review, ()), (f"{app.address}/privacy", ())):
+            page.route(re.compile("/gradio_api/(queue|run)/"), lambda route: None)  # no event is ever answered
+            page.goto(place)
+            for tab in numbers or (None,):
+                if tab is not None:
+                    page.locator(tour.TOP).nth(tab).click()
+                fold = page.locator(".help-fold").locator("visible=true")
+                fold.locator("summary").first.click()
+                for line in safety.helplines(language):
+                    number = fold.locator(f"a[href='tel:{line.number.replace('-', '')}']")
+                    expect(number).to_be_visible()
+                    expect(number.locator("xpath=..")).to_contain_text(line.name)
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.context.close()
 
 
 def test_a_card_is_heard_when_it_says_something_new(app, browser):

@@ -71,13 +71,17 @@ def test_conversations_stay_in_the_browser_are_found_renamed_taken_away_and_dele
     expect(rows.first.locator(".open span")).to_have_text(SECOND)
     rows.first.get_by_role("button", name=SHELF["rename"][0]).click()
     field.fill("নতুন চাকরি <b>")
+    for key in ("Enter", "Escape"):  # they end a word that an input method composes, and not the name
+        field.dispatch_event("keydown", {"key": key, "isComposing": True})
+    expect(field).to_be_visible()
     field.press("Enter")
     expect(rows.first.locator(".open span")).to_have_text("নতুন চাকরি <b>")
 
     with page.expect_download() as loading:
         rows.first.get_by_role("button", name=SHELF["markdown"][0]).click()
     text = loading.value.path().read_text(encoding="utf-8")
-    assert text.startswith("# নতুন চাকরি <b>") and SECOND in text and reply in text
+    assert text.startswith("# নতুন চাকরি <b>") and f"**আমি**\n\n{SECOND}" in text and f"**সহমর্মী**\n\n{reply}" in text
+    assert re.match(r"[০-৯]+ [^\nA-Za-z0-9]+[০-৯]{4}", text.split("\n")[2])
     with page.expect_download() as loading:
         page.get_by_role("button", name=SHELF["all_json"][0]).click()
     saved = json.loads(loading.value.path().read_text(encoding="utf-8"))
@@ -88,6 +92,21 @@ def test_conversations_stay_in_the_browser_are_found_renamed_taken_away_and_dele
     rows.last.get_by_text(SHELF["sure"][0]).click()
     expect(rows).to_have_count(1)
     assert FIRST not in app.printed() and SECOND not in app.printed()
+
+
+def test_an_english_page_saves_a_conversation_with_english_names_and_an_english_date(talk):
+    page = talk
+    reply = answered(page, FIRST)
+    page.evaluate("() => { localStorage.shohomormi_language = 'en'; }")
+    page.reload()
+    page.get_by_role("tab").nth(CHAT).wait_for()
+    go_to(page, CHAT)
+    page.locator("#chat-shelf button.label-wrap").click()
+    with page.expect_download() as loading:
+        page.locator(".shelf [data-act=markdown]").first.click()
+    lines = loading.value.path().read_text(encoding="utf-8").split("\n")
+    assert re.match(r"\d{1,2} [A-Z][a-z]+ \d{4}", lines[2]), lines[2]
+    assert lines[4:] == ["**Me**", "", FIRST, "", "**Shohomormi**", "", *reply.split("\n")]
 
 
 def test_one_switch_ends_the_keeping_and_everything_is_deleted_at_once(talk):

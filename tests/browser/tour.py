@@ -20,6 +20,7 @@ from ui.wording import LABELS
 TOP = "#tabs > .tab-wrapper [role=tab]"
 INNER = {0: "#train-pages", 1: "#compare-pages", 2: "#evaluate-pages", 3: ""}
 
+SOFT, CRISIS = "আমি না থাকলে সবাই ভালো থাকত।", "আমি আর বাঁচতে চাই না।"
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
 QUESTIONS = ("আজ মনটা ভালো নেই।", "নতুন চাকরি পেয়েছি!", "রাতে ঘুম আসে না।", "বন্ধু কথা বলছে না।", "মা অসুস্থ।")
 QUESTION, FIRST, LATER = "পরীক্ষায় ফেল করেছি।", "কষ্ট হচ্ছে।", "কষ্টটা খুব স্বাভাবিক। কী নিয়ে ভয় লাগছে?"
@@ -87,6 +88,7 @@ def states(page: Page, review: str, address: str, scheme: str) -> Iterator[str]:
             talk(page)
             unfold(page)
             yield "chat"
+            yield from states_of_a_conversation(page)
             continue
         tabs.last.wait_for()
         for place in range(tabs.count()):
@@ -108,6 +110,26 @@ def states(page: Page, review: str, address: str, scheme: str) -> Iterator[str]:
             page.locator(".privacy li").first.wait_for()
         unfold(page)
         yield name
+
+
+def states_of_a_conversation(page: Page) -> Iterator[str]:
+    """What a conversation that has one reply can come to, on the same page."""
+    press(page, "chat.retry")
+    expect(page.locator("#chat-alternatives article")).to_have_count(2)
+    expect(page.locator("#chat-send")).to_be_visible()
+    press(page, "chatbot.like")
+    page.locator("#chat-opinion").wait_for()
+    yield "chat, replies side by side and an opinion"
+    press(page, "chat.clear")
+    expect(page.locator("#chat [data-testid=user]")).to_have_count(0)
+    talk(page, SOFT)
+    page.locator("#chat-care .care").wait_for()
+    yield "chat, heavy words"
+    press(page, "chat.clear")
+    expect(page.locator("#chat [data-testid=user]")).to_have_count(0)
+    talk(page, CRISIS)
+    page.locator("#chat-care .care").wait_for()
+    yield "chat, crisis"
 
 
 def press(page: Page, key: str) -> None:
@@ -133,9 +155,9 @@ def keep_a_note(page: Page) -> None:
     expect(page.get_by_test_id("toast-body").first).to_have_css("opacity", "1")  # pale while it comes into sight
 
 
-def talk(page: Page) -> None:
-    """Say something and wait for the whole reply."""
-    page.locator("#chat-message textarea").fill(MESSAGE)
+def talk(page: Page, message: str = MESSAGE) -> None:
+    """Say something as the first message and wait for the whole reply."""
+    page.locator("#chat-message textarea").fill(message)
     page.locator("#chat-send").click()
     expect(page.locator("#chat [data-testid=bot]")).to_have_count(1)
     expect(page.locator("#chat-send")).to_be_visible()

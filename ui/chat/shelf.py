@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,12 @@ WORDS = {language: {key: texts[n] for key, texts in SHELF.items()} for n, langua
 
 KEEP = "(store, id, turns, tier) => shohomormi.keep(store, id, turns, tier)"
 
-ACT = """(store, id, turns, tier) => {
-  const [now, opened] = shohomormi.act(store, id, turns, tier);
+SPEAKERS = {language: {who: said[who] for who in ("me", "model")} for language, said in WORDS.items()}
+
+ACT = f"""(store, id, turns, tier) => {{
+  const [now, opened] = shohomormi.act(store, id, turns, tier, {json.dumps(SPEAKERS, ensure_ascii=False)});
   return opened ? [now, opened.id, opened.turns, opened.tier] : [now, id, turns, tier];
-}"""
+}}"""
 
 
 @dataclass(frozen=True)
