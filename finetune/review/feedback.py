@@ -126,8 +126,8 @@ class FeedbackStore:
         """
         if given.consent != CONSENT:
             raise ReviewError(
-                "The text of consent has changed. Load the page again, read the new one and tick it if you agree; without"
-                " that nothing is kept.",
+                "The text of consent has changed. Load the page again, read the new one and tick it if you agree;"
+                " without that nothing is kept.",
                 key="feedback.no_consent",
             )
         given = _checked(given)
