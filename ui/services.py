@@ -36,6 +36,15 @@ from finetune.training.memory import shape
 PATH = "review"
 """Where reviewers find the blind review by itself: `/review`, or `/review?set=NAME` for one set."""
 
+BROWSER_KEY = "secret.key"
+PRIVATE_KEY = "private.key"
+"""The home's two secrets. The first locks what browsers keep, and goes to everybody who opens the page, for it is the
+page that unlocks it; the second never leaves the server, and who holds it could be any reviewer who logs in.
+
+The older file is the browsers': what people keep is locked with it, and since every page has carried it, it can prove
+nothing any more.
+"""
+
 QUEUE_SECONDS = 2.0
 """Between two looks at the queue, so that it moves on also where nobody has the page open."""
 
@@ -84,9 +93,9 @@ class Services:
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        self.secret = kept_secret(self.home)
-        """Locks what browsers keep for this home: who a reviewer is."""
-        self.reviewing = Reviewing(self.home, self.secret)
+        self.browser_key = kept_secret(self.home, BROWSER_KEY)
+        """For `gr.BrowserState` alone, which sends it to every visitor."""
+        self.reviewing = Reviewing(self.home, kept_secret(self.home))
         self.feedback = FeedbackStore(self.home / feedback.FILE)
         """What people gave of their chats to learn from."""
         self._scratch = tempfile.TemporaryDirectory(prefix="shohomormi-")
@@ -261,9 +270,9 @@ def build(home: Path, password: str = "") -> Services:
     return Services(home, backend, password=password)
 
 
-def kept_secret(home: Path) -> str:
-    """The home's own secret, made once, whole from its first moment, and readable by nobody else."""
-    file = home / "secret.key"
+def kept_secret(home: Path, name: str = PRIVATE_KEY) -> str:
+    """One of the home's secrets, made once, whole from its first moment, and readable by nobody else."""
+    file = home / name
     if not file.is_file():
         descriptor, made = tempfile.mkstemp(dir=home)  # mode 600
         with os.fdopen(descriptor, "w") as new:

@@ -14,6 +14,7 @@ from finetune import bengali
 from finetune.inference import safety
 from finetune.recipe import Recipe
 from tests.serving import running_app
+from ui.services import BROWSER_KEY, PRIVATE_KEY, kept_secret
 
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
 CRISIS = "আমি আর বাঁচতে চাই না, সব শেষ।"
@@ -151,6 +152,19 @@ def test_a_call_by_plain_http_that_does_not_fit_fails_and_is_not_quoted_in_the_l
     printed = app.printed()[before:]
     assert "shohomormi ERROR" in printed and "Error\n" in printed  # that it failed, and where, is told
     assert RAW not in printed
+
+
+def test_the_private_secret_is_in_nothing_that_the_app_sends(app):
+    """Whoever holds it could be any reviewer who logs in; the other one is the browsers' and goes to everybody."""
+    private, browsers = (kept_secret(app.home, name) for name in (PRIVATE_KEY, BROWSER_KEY))
+    places = ["", "config", "review", "privacy", "config?page=review", "config?page=privacy", "gradio_api/info",
+              "gradio_api/openapi.json", *(f"gradio_api/file={app.home / name}" for name in (PRIVATE_KEY, BROWSER_KEY)),
+              f"gradio_api/file={app.home / 'votes.sqlite3'}"]  # fmt: skip
+    answers = {place: httpx.get(f"{app.address}/{place}", timeout=60) for place in places}
+    assert all(private not in answer.text for answer in answers.values())
+    assert [place for place, answer in answers.items() if browsers in answer.text and "config" in place]
+    assert {answer.status_code for place, answer in answers.items() if "file=" in place} == {403}
+    assert private not in app.printed() and browsers not in app.printed()
 
 
 def test_a_second_run_waits_for_the_first_which_saves_what_it_has_when_it_is_stopped(client, app):

@@ -36,7 +36,7 @@ class Shelf:
 
 def build(services: Services, current: gr.Textbox) -> Shelf:
     """Lay out the shelf; `wire` connects it with a conversation."""
-    store = gr.BrowserState({"on": True, "list": []}, storage_key=STORAGE_KEY, secret=services.secret)
+    store = gr.BrowserState({"on": True, "list": []}, storage_key=STORAGE_KEY, secret=services.browser_key)
     with gr.Accordion(label("chat.shelf"), open=False, elem_id="chat-shelf"):
         shown = gr.HTML(
             {"on": True, "list": []},
