@@ -3,6 +3,8 @@
 window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
   const MOST = 900000; // characters of all conversations together: what a browser's storage holds of Bengali, encrypted
   const TITLE = 48;
+  let open = ""; // the id of the conversation that stands on the page
+  let asked = {}; // by the last click on the shelf
 
   const textOf = (turn) =>
     typeof turn.content === "string"
@@ -24,13 +26,15 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
   }
 
   // The store with this conversation as it is now: the newest first, the oldest gone where there is no more room.
-  function keep(store, id, turns) {
+  function keep(store, id, turns, tier) {
+    open = id;
     store = store && store.list ? store : { on: true, list: [] };
     const said = plain(turns);
     showStart(said);
     if (!store.on || !id || !said.some((turn) => turn.role === "user")) return store;
     const old = store.list.find((one) => one.id === id);
-    const now = { id, at: Date.now(), title: (old && old.named && old.title) || title(said), named: !!(old && old.named), turns: said };
+    if (old && JSON.stringify(old.turns) === JSON.stringify(said)) return store; // looked at, not gone on with
+    const now = { id, at: Date.now(), title: (old && old.named && old.title) || title(said), named: !!(old && old.named), turns: said, tier };
     const list = [now, ...store.list.filter((one) => one.id !== id)];
     let room = MOST;
     const fitting = list.filter((one, place) => (room -= JSON.stringify(one).length) >= 0 || place === 0);
@@ -48,23 +52,28 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
     }, 300);
   }
 
-  // What a click on the shelf asks for. Returns [store, conversation's id, its turns], the last two null where they stay.
-  function act(asked, store, current) {
-    const { kind, id, name } = (asked && asked.asked) || {};
+  // What a click on the shelf asks for. Returns [store, {id, turns, tier} of the conversation that opens, null where this
+  // one stays]. What has been said in this one until now is kept first.
+  function act(store, current, turns, tier) {
+    const { kind, id, name } = asked;
+    asked = {};
     store = store && store.list ? store : { on: true, list: [] };
     const one = store.list.find((conversation) => conversation.id === id);
     const without = (gone) => ({ ...store, list: store.list.filter((other) => other.id !== gone) });
-    if (kind === "open" && one) return [store, one.id, plain(one.turns)];
-    if (kind === "delete") return [without(id), id === current ? "" : null, id === current ? [] : null];
-    if (kind === "delete-all") return [{ ...store, list: [], crowded: false }, "", []];
+    const nothing = { id: "", turns: [], tier: "none" };
+    const opened = (other) => { open = other.id; return other; };
+    if (kind === "open" && one)
+      return [keep(store, current, turns, tier), opened({ id, turns: plain(one.turns), tier: one.tier || "none" })];
+    if (kind === "delete") return [without(id), id === current ? opened(nothing) : null];
+    if (kind === "delete-all") return [{ ...store, list: [], crowded: false }, opened(nothing)];
     if (kind === "rename" && one) {
       const list = store.list.map((other) => (other.id === id ? { ...other, title: name, named: true } : other));
-      return [{ ...store, list }, null, null];
+      return [{ ...store, list }, null];
     }
-    if (kind === "switch") return [{ ...store, on: !store.on }, null, null];
+    if (kind === "switch") return [{ ...store, on: !store.on }, null];
     if (kind === "markdown") save(store.list.filter((other) => !id || other.id === id).map(markdown).join("\n\n---\n\n"), "md", "text/markdown");
     if (kind === "json") save(JSON.stringify(store.list.filter((other) => !id || other.id === id).map(lean), null, 1), "json", "application/json");
-    return [store, null, null];
+    return [store, null];
   }
 
   const lean = (one) => ({ title: one.title, at: new Date(one.at).toISOString(), messages: one.turns.map((turn) => ({ role: turn.role, content: textOf(turn) })) });
@@ -104,11 +113,12 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
         : `<p class="quiet">${escaped(say.empty)}</p>`) + "</div>";
   }
 
-  // Clicks and typing on the shelf. `props.value` is the store; a click adds what it asks for and tells Gradio.
+  // Clicks and typing on the shelf. `props.value` is the store; what a click asks for waits in `asked`, for the store may
+  // change before Gradio comes for it.
   function mind(element, props, trigger, words) {
     const ask = (kind, id, name) => {
-      props.value = { ...props.value, asked: { kind, id, name } };
-      trigger("select");
+      asked = { kind, id, name };
+      trigger(kind === "open" || kind === "delete-all" || (kind === "delete" && id === open) ? "submit" : "select");
     };
     element.addEventListener("click", (event) => {
       const button = event.target.closest("[data-act]");
@@ -142,9 +152,15 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
     const row = element.querySelector(`li[data-id="${id}"]`);
     const one = props.value.list.find((other) => other.id === id);
     const field = Object.assign(document.createElement("input"), { value: one.title, maxLength: 120, className: "search" });
-    const done = (keepIt) => { const name = field.value.trim(); ask(keepIt && name ? "rename" : "", id, name); };
+    const button = row.querySelector(".open");
+    const done = (keepIt) => {
+      const name = field.value.trim();
+      field.replaceWith(button);
+      button.focus();
+      if (keepIt && name && name !== one.title) ask("rename", id, name);
+    };
     field.addEventListener("keydown", (event) => { if (event.key === "Enter") done(true); if (event.key === "Escape") done(false); });
-    row.querySelector(".open").replaceWith(field);
+    button.replaceWith(field);
     field.focus();
     field.select();
   }

@@ -10,8 +10,9 @@ import gradio as gr
 
 from ui import history as histories
 from ui import wording
-from ui.chat import beside, opinion, shelf
-from ui.chat.answering import Asked, answers, tier_of, understood
+from ui.chat import alternatives, beside, opinion, shelf
+from ui.chat.alternatives import ONE_REPLY
+from ui.chat.answering import Asked, answers, help_first, tier_of, understood
 from ui.chat.opinion import About
 from ui.errors import language_of, shown_to_user
 from ui.history import Turn
@@ -29,8 +30,8 @@ from ui.services import Services
 SIGN_SECONDS = 5
 """Between two looks at whether the chat answers again, on a page that says that it does not."""
 
-ONE_REPLY = {"options": [], "chosen": 0}
-"""The replies side by side, where the last message has only one."""
+LONGEST_MESSAGE = 8_000
+"""Characters; more than a model reads, and little enough to be screened at once."""
 
 
 def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
@@ -67,6 +68,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
             lines=1,
             max_lines=6,
             scale=8,
+            max_length=LONGEST_MESSAGE,
             elem_id="chat-message",
             autofocus=False,
         )
@@ -78,6 +80,10 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         listen = gr.Button(label("chat.listen"), size="sm", elem_id="chat-listen")
         clear = gr.Button(label("chat.clear"), size="sm")
     current = gr.Textbox(visible=False)
+    ticket = gr.Textbox(visible=False)
+    """Of the reply that was asked for last."""
+    urgency = gr.Textbox(visible=False)
+    """The tier of what the person said last; the shelf keeps it with the conversation."""
     said = opinion.build(services, chat, adapter, current)
     others = gr.HTML(
         ONE_REPLY,
@@ -96,196 +102,224 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     meant = gr.State({})
     """What the person said that their romanised messages mean, by the message."""
 
-    begun = [chat, current, again, others, note, care, meant_row, meaning, said.panel, said.given, send, stop,
+    begun = [chat, current, ticket, again, others, note, care, urgency, meant_row, meaning, said.panel, send, stop,
              sign, clock]  # fmt: skip
 
+    def place(request: gr.Request) -> str:
+        return f"{request.session_hash}/chat"
+
     def begin(
-        request: gr.Request, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any],
+        request: gr.Request, turns: list[Turn], conversation: str, meanings: dict[str, str],
         times: int = 0, options: Any = None,
-    ) -> list[Any]:  # fmt: skip
+    ) -> dict[Any, Any]:  # fmt: skip
         """What the page shows between a message and its reply: help where it is needed, how the message was read.
 
-        While a run has the memory, it says so, help stands there all the same, and nothing else changes.
+        Words about dying are answered here, whoever has the model. While a run has the memory, the page says so, help
+        stands there all the same, and nothing else changes. What was being written before ends first.
         """
-        language = language_of(request)
+        language, tier = language_of(request), tier_of(turns, meanings)
+        shown = {care: beside.care_html(tier, language), urgency: tier, **signed(request)}
         if beside.shut(services, turns, meanings):
-            waiting = [*nothing()[:-2], *signed(request)]
-            waiting[begun.index(care)] = beside.care_html(tier_of(turns, meanings), language)
-            return waiting
-        services.stop_event(f"{request.session_hash}/chat")
-        conversation = conversation or uuid.uuid4().hex
+            return shown
+        fixed = help_first(turns, meanings, language)
+        asked_for = services.replies.begin(place(request))
+        if fixed:
+            services.replies.settle(place(request))
         last = histories.messages(turns[-1:])[0]["content"]
         read = understood(last, meanings)
-        return [
-            turns,
-            conversation,
-            times,
-            options or ONE_REPLY,
-            "",
-            beside.care_html(tier_of(turns, meanings), language),
-            gr.Row(visible=read != last),
-            read,
-            gr.Column(visible=False),
-            opinion.withdraw_where_care_is_needed(services, turns, given, conversation),
-            gr.Button(visible=False),
-            gr.Button(visible=True),
-            *signed(request),
-        ]
+        return shown | {
+            chat: [*turns, fixed] if fixed else turns,
+            current: conversation or uuid.uuid4().hex,
+            ticket: asked_for,
+            again: times,
+            others: options or ONE_REPLY,
+            note: "",
+            meant_row: gr.Row(visible=read != last),
+            meaning: read,
+            said.panel: gr.Column(visible=False),
+            send: gr.Button(visible=bool(fixed)),
+            stop: gr.Button(visible=not fixed),
+        }
 
-    def signed(request: gr.Request) -> list[Any]:
+    def signed(request: gr.Request) -> dict[Any, Any]:
         """That a run has the memory, looked at again for as long as it is so."""
-        return [beside.sign_html(services, language_of(request)), gr.Timer(active=bool(services.lent_to))]
+        told = beside.sign_html(services, language_of(request))
+        return {sign: told, clock: gr.Timer(active=bool(services.lent_to))}
 
-    def nothing() -> list[Any]:
-        return [gr.skip() for _ in begun]
-
-    def take(
-        text: str, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any], request: gr.Request
-    ) -> list[Any]:
+    def take(text: str, turns: list[Turn], conversation: str, meanings: dict[str, str], request: gr.Request) -> Any:
         """Put the person's message into the conversation, before any model is asked."""
         if not text.strip():
-            return [gr.skip(), *nothing()]
+            return gr.skip()
         turns = [*turns, {"role": "user", "content": text.strip()}]
-        return [unsent(text, turns, meanings), *begin(request, turns, conversation, meanings, given)]
+        return {message: unsent(text, turns, meanings), **begin(request, turns, conversation, meanings)}
 
     def unsent(text: str, turns: list[Turn], meanings: dict[str, str]) -> str:
         """What stays in the field: a message that has to wait, for the person to send it then."""
         return text if beside.shut(services, turns, meanings) else ""
 
-    def take_example(
-        chosen: gr.SelectData, meanings: dict[str, str], given: list[Any], request: gr.Request
-    ) -> list[Any]:
+    def take_example(chosen: gr.SelectData, meanings: dict[str, str], request: gr.Request) -> Any:
         turns = [{"role": "user", "content": chosen.value["text"]}]
-        return [unsent(chosen.value["text"], turns, meanings), *begin(request, turns, "", meanings, given)]
+        return {message: unsent(chosen.value["text"], turns, meanings), **begin(request, turns, "", meanings)}
 
     def take_edited(
-        event: gr.EditData, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any],
-        request: gr.Request,
-    ) -> list[Any]:  # fmt: skip
+        event: gr.EditData, turns: list[Turn], conversation: str, meanings: dict[str, str], request: gr.Request
+    ) -> Any:
         """An earlier message in other words: what came after it goes, and it is answered."""
         if not str(event.value).strip():
-            return nothing()
+            return gr.skip()
         turns = [*turns[: histories.place_of(event)], {"role": "user", "content": str(event.value).strip()}]
-        return begin(request, turns, conversation, meanings, given)
+        return begin(request, turns, conversation, meanings)
 
     def take_back(
-        turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any], times: int, options: Any,
-        request: gr.Request,
-    ) -> list[Any]:  # fmt: skip
+        turns: list[Turn], conversation: str, meanings: dict[str, str], times: int, options: Any, request: gr.Request
+    ) -> Any:
         """The last message once more; the reply that stood there goes beside the new one."""
         before = histories.without_last_reply(turns)
         if not before:
-            return nothing()
-        standing = histories.messages(histories.for_model(turns)[len(histories.for_model(before)) :])
-        listed = [*options["options"]] or [one["content"] for one in standing]
-        return begin(
-            request, before, conversation, meanings, given, times + 1, {"options": listed, "chosen": len(listed)}
-        )
+            return gr.skip()
+        return begin(request, before, conversation, meanings, times + 1, alternatives.asked_again(turns, options))
 
     def take_corrected(
-        text: str, turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any], request: gr.Request
-    ) -> list[Any]:
+        text: str, turns: list[Turn], conversation: str, meanings: dict[str, str], request: gr.Request
+    ) -> Any:
         """The last message again, as the person says that it is meant."""
         before = histories.without_last_reply(turns)
         if not before or not text.strip():
-            return [gr.skip(), *nothing()]
+            return gr.skip()
         last = histories.messages(before[-1:])[0]["content"]
         meanings = {**meanings, last: text.strip()}
-        return [meanings, *begin(request, before, conversation, meanings, given)]
+        return {meant: meanings, **begin(request, before, conversation, meanings)}
 
     def answer(
         request: gr.Request,
         turns: list[Turn],
+        asked_for: str,
         name: str,
         times: int,
         meanings: dict[str, str],
         first: str,
         *values: Any,
-    ) -> Iterator[tuple[list[Turn], Any]]:
-        if not turns or turns[-1]["role"] != "user" or beside.shut(services, turns, meanings):
-            yield turns, gr.skip()
-            return
-        language = language_of(request)
-        asked = Asked(name, values, first or "", times, meanings)
-        with shown_to_user(language):
-            told = None
-            for one in answers(services, turns, asked, language, f"{request.session_hash}/chat", pace=True):
-                news = gr.skip() if one.left_out == told else beside.note_html(one.left_out, language)
-                told = one.left_out
-                yield one.turns, news
+    ) -> Iterator[Any]:
+        with services.replies.writing(place(request), asked_for) as stopping:
+            if stopping is None or beside.shut(services, turns, meanings):
+                yield gr.skip()
+                return
+            language = language_of(request)
+            asked = Asked(name, values, first or "", times, meanings)
+            with shown_to_user(language):
+                told = None
+                for one in answers(services, turns, asked, language, stopping, pace=True):
+                    if not services.replies.current(place(request), asked_for):
+                        return
+                    news = gr.skip() if one.left_out == told else beside.note_html(one.left_out, language)
+                    told = one.left_out
+                    yield {chat: one.turns, note: news}
 
-    def end(turns: list[Turn], options: Any) -> list[Any]:
+    def end(turns: list[Turn], options: Any, request: gr.Request) -> Any:
         """Give the send button back, and put a reply that was asked for again beside the earlier ones."""
-        last = histories.messages(turns[-1:])
-        if options["options"] and last and last[0]["role"] == "assistant" and not histories.is_fixed(turns[-1]):
-            listed = [*options["options"], last[0]["content"]]
-            options = {"options": listed, "chosen": len(listed) - 1}
-        return [options, gr.Button(visible=True), gr.Button(visible=False)]
+        if services.replies.busy(place(request)):  # the next one has been asked for meanwhile
+            return gr.skip()
+        return ended(turns, options)
 
-    def choose(options: Any, turns: list[Turn]) -> list[Any]:
+    def ended(turns: list[Turn], options: Any) -> dict[Any, Any]:
+        standing, options = alternatives.ended(turns, options)
+        shown = {others: options, send: gr.Button(visible=True), stop: gr.Button(visible=False)}
+        return shown if standing is turns else {chat: standing, **shown}
+
+    def choose(options: Any, turns: list[Turn], request: gr.Request) -> dict[Any, Any]:
         """Put another of the replies into the conversation; it was preferred to the one that stood there."""
-        texts, place = options["options"], options["chosen"]
-        before = histories.without_last_reply(turns)
-        over = texts[options.get("before", place)]
-        chosen = [*before, {"role": "assistant", "content": texts[place]}]
-        return [chosen, *opinion.shown_for(About(len(before), True, over if over != texts[place] else None))[:3]]
+        services.replies.settle(place(request))
+        turns, over = alternatives.chosen(turns, options)
+        panel_, about, reasons, _ = opinion.shown_for(About(len(turns) - 1, True, over))
+        return {chat: turns, said.panel: panel_, said.about: about, said.reasons: reasons, **alone()}
 
-    def undone(turns: list[Turn]) -> list[Any]:
+    def undone(turns: list[Turn], request: gr.Request) -> dict[Any, Any]:
         """Drop the last question with its reply, and hand the question back for editing."""
+        services.replies.settle(place(request))
         before = histories.without_last_reply(turns)
         last = histories.messages(before[-1:])
-        return [before[:-1], last[0]["content"] if last else "", *quiet()]
+        return {chat: before[:-1], message: last[0]["content"] if last else "", **quiet(), **alone()}
 
-    def cleared() -> list[Any]:
-        return [[], "", *quiet()]
+    def left(request: gr.Request) -> dict[Any, Any]:
+        """Another conversation is about to stand here: what is being written in this one ends."""
+        services.replies.settle(place(request))
+        return alone()
 
-    def quiet() -> list[Any]:
+    def cleared() -> dict[Any, Any]:
+        return {chat: [], current: "", **quiet()}
+
+    def reopened(tier: str, request: gr.Request) -> dict[Any, Any]:
+        """What stands beside a conversation from the shelf: help where it was needed."""
+        return {**quiet(), care: beside.care_html(tier or "none", language_of(request))}
+
+    def quiet() -> dict[Any, Any]:
         """What belongs to the last reply goes with it."""
-        return [ONE_REPLY, "", "", gr.Row(visible=False), gr.Column(visible=False)]
+        empty = {others: ONE_REPLY, note: "", care: ""}
+        return empty | {meant_row: gr.Row(visible=False), said.panel: gr.Column(visible=False)}
+
+    def alone() -> dict[Any, Any]:
+        """Nothing is being written."""
+        return {send: gr.Button(visible=True), stop: gr.Button(visible=False)}
+
+    def withdrawn(
+        turns: list[Turn], conversation: str, meanings: dict[str, str], given: list[Any], request: gr.Request
+    ) -> Any:
+        with shown_to_user(language_of(request)):
+            return opinion.withdraw_where_care_is_needed(services, turns, given, conversation, meanings)
 
     around = [others, note, care, meant_row, said.panel]
+    buttons = [send, stop]
 
     def help_card(request: gr.Request) -> str:
         return help_html(language_of(request))
 
-    def stopped(request: gr.Request) -> None:
-        services.stop(f"{request.session_hash}/chat")
+    def stopped(turns: list[Turn], options: Any, request: gr.Request) -> Any:
+        """End the reply; where it still waited for its turn, the page does not wait for that."""
+        return ended(turns, options) if services.replies.stop(place(request)) else gr.skip()
 
     def forgotten(request: gr.Request) -> None:
         services.forget(request.session_hash)
 
     private = {"api_visibility": "private"}
     quick = {"queue": False, "show_progress": "hidden", **private}
-    keep_after = shelf.wire(kept, chat)
+    keep_after = shelf.wire(kept, chat, urgency)
+    # The shelf may open another conversation only once nothing more is written into this one.
+    kept.shown.submit(left, None, buttons, **quick)
+    shelf.obey(kept, kept.shown.submit, chat, urgency).then(reopened, urgency, around, **quick)
+    shelf.obey(kept, kept.shown.select, chat, urgency)
     asked = {
         "fn": answer,
-        "inputs": [chat, adapter, again, meant, system, *panel],
+        "inputs": [chat, ticket, adapter, again, meant, system, *panel],
         "outputs": [chat, note],
         "concurrency_id": "model",
         "concurrency_limit": MODEL_SLOTS,
         "show_progress": "minimal",
+        "trigger_mode": "multiple",  # what is asked for while another reply ends must not be dropped
         **private,
     }
+    ending = {"fn": end, "inputs": [chat, others], "outputs": [chat, others, *buttons], "trigger_mode": "multiple"}
 
     def ask(event: Any) -> None:
         """Let the reply be written after an event, and give the send button back however it ends."""
+        keep_after(event.then)  # who closes the page meanwhile finds their words again
+        event.then(withdrawn, [*known, said.given], said.given, trigger_mode="multiple", concurrency_limit=4, **private)
         answered = event.then(**asked)
-        for ended in (answered.success, answered.failure):  # a stream that fails does not reach .then
-            keep_after(ended(end, [chat, others], [others, send, stop], **quick).then)
+        for over in (answered.success, answered.failure):  # a stream that fails does not reach .then
+            keep_after(over(**ending, **quick).then)
 
-    known = [chat, current, meant, said.given]
+    known = [chat, current, meant]
     for event in (send.click, message.submit):
         ask(event(take, [message, *known], [message, *begun], **quick))
-    ask(chat.example_select(take_example, [meant, said.given], [message, *begun], **quick))
+    ask(chat.example_select(take_example, meant, [message, *begun], **quick))
     ask(chat.edit(take_edited, known, begun, **quick))
     ask(retry.click(take_back, [*known, again, others], begun, **quick))
     ask(correct.click(take_corrected, [meaning, *known], [meant, *begun], **quick))
-    keep_after(others.select(choose, [others, chat], [chat, said.panel, said.about, said.reasons], **quick).then)
-    keep_after(undo.click(undone, chat, [chat, message, *around], **quick).then)
+    opened = [said.panel, said.about, said.reasons]
+    keep_after(others.select(choose, [others, chat], [chat, *opened, *buttons], **quick).then)
+    keep_after(undo.click(undone, chat, [chat, message, *around, *buttons], **quick).then)
     for event in (clear.click, chat.clear):
-        event(stopped, None, None, **quick).then(cleared, None, [chat, current, *around], **quick)
-    kept.shown.select(quiet, None, around, **quick)
-    stop.click(stopped, None, None, **quick)
+        keep_after(event(left, None, buttons, **quick).then).then(cleared, None, [chat, current, *around], **quick)
+    stop.click(stopped, [chat, others], [chat, others, *buttons], **quick)
     listen.click(None, chat, None, js="(turns) => { shohomormi.listen(turns); }", **quick)
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
     for looked in (tab.select, page.load, clock.tick):

@@ -53,7 +53,7 @@ def add(services: Services) -> None:
         with shown_to_user(language):
             if not message.strip():
                 raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
-            for grown in answers(services, turns, Asked(adapter, values), language, f"{request.session_hash}/api"):
+            for grown in answers(services, turns, Asked(adapter, values), language):
                 yield grown.text
 
     def compare(

@@ -32,6 +32,7 @@ from finetune.training.curves import Reader
 from finetune.training.history import History
 from finetune.training.machine import machine_now
 from finetune.training.memory import shape
+from ui.chat.replies import Replies
 
 PATH = "review"
 """Where reviewers find the blind review by itself: `/review`, or `/review?set=NAME` for one set."""
@@ -76,6 +77,8 @@ class Services:
     backend: Backend
     stops: dict[str, threading.Event] = field(default_factory=dict)
     """By browser session and tab: set to end the reply that is being written there."""
+    replies: Replies = field(default_factory=Replies)
+    """What is being written in each browser session's chat."""
     history: History = field(default_factory=History)
     readers: dict[Path, Reader] = field(default_factory=dict)
     """Metrics logs that a page looks at, read as far as they went."""
@@ -218,6 +221,7 @@ class Services:
         """A browser tab was closed: end what it was waiting for."""
         for key in [key for key in self.stops if key.startswith(f"{session}/")]:
             self.stops.pop(key).set()
+        self.replies.forget(session)
 
     def adapters(self) -> list[str]:
         """Names of the adapters to talk to: the demo's, and every run that left one, the newest first."""

@@ -235,12 +235,12 @@ class LocalBackend:
             style = style or (PromptFormat() if adapter is None else PromptFormat.load(adapter))
             encoded = [encode_example(self._tokenizer, cleaned(c), style, sys.maxsize) for c in conversations]
             loaded = self._adapter(adapter)
-            costs = []
-            for (_, labels), logits in zip(
-                encoded, self._decoder.logits([ids for ids, _ in encoded], loaded), strict=True
-            ):
-                wanted = torch.tensor(labels[1:], device=logits.device)
-                costs.append(F.cross_entropy(logits[:-1].float(), wanted, reduction="sum").item() / math.log(2))
+            costs = [0.0] * len(encoded)
+            by_length = sorted(range(len(encoded)), key=lambda place: len(encoded[place][0]))
+            every = self._decoder.logits([encoded[place][0] for place in by_length], loaded)
+            for place, logits in zip(by_length, every, strict=True):
+                wanted = torch.tensor(encoded[place][1][1:], device=logits.device)
+                costs[place] = F.cross_entropy(logits[:-1].float(), wanted, reduction="sum").item() / math.log(2)
             return costs
 
     def _style(self, sides: Sequence[Side]) -> PromptFormat:

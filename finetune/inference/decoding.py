@@ -31,6 +31,10 @@ CANDIDATES = 256
 PROMPT_PART = 128
 """Tokens of a prompt that go through the model in one pass, so that a stop does not wait for a long conversation."""
 
+TOGETHER = 8192
+"""Tokens, padding included, of the sequences that `logits` takes through the layers in one pass: on a GPU each pass
+unpacks every 4-bit weight first, which then costs a tenth of it."""
+
 LENGTH_STEP = 32
 """On a CPU, prompts are padded to a multiple of this, and each step looks at a multiple of it, what is not written yet
 being masked. oneDNN makes code for every length that it meets and keeps it, some 5 MB for a prompt's in the demo model:
@@ -115,15 +119,35 @@ class Decoder:
         with torch.inference_mode():
             return _Pass(self, requests, self.length_step).prefill()
 
-    def logits(self, ids: list[list[int]], adapter: Adapter | None) -> Iterator[Any]:
-        """The logits (tokens, vocabulary) of every position of each sequence, one sequence at a time."""
-        import torch
+    def logits(self, ids: Sequence[list[int]], adapter: Adapter | None) -> Iterator[Any]:
+        """The logits (tokens, vocabulary) of every position of each sequence, one sequence at a time.
 
-        for sequence in ids:
+        Neighbours go through the layers together, so that who has many sorts them by length. What they are padded with
+        stands behind them, where no token looks.
+        """
+        import torch
+        import torch.nn.functional as F
+
+        for some in self._together(ids):
+            longest = _stepped(max(map(len, some)), self.length_step)
+            padded = [one + [0] * (longest - len(one)) for one in some]
             with torch.inference_mode():
-                request = Request(sequence, adapter, Generation(max_new_tokens=1))
-                logits = _Pass(self, [request]).every_position()[0]
-            yield logits  # outside: who reads may want gradients of its own
+                pass_ = _Pass(self, [Request(one, adapter, Generation(max_new_tokens=1)) for one in padded])
+                states = pass_.states(pass_.ids)
+            for sequence, state in zip(some, states, strict=True):
+                with torch.inference_mode():
+                    logits = F.linear(state[: len(sequence)], self.head)
+                yield logits  # outside: who reads may want gradients of its own
+
+    def _together(self, ids: Sequence[list[int]]) -> Iterator[list[list[int]]]:
+        some: list[list[int]] = []
+        for one in ids:
+            if some and (len(some) + 1) * _stepped(max(map(len, [*some, one])), self.length_step) > TOGETHER:
+                yield some
+                some = []
+            some.append(one)
+        if some:
+            yield some
 
 
 class _Pass:
@@ -136,8 +160,8 @@ class _Pass:
         self.decoder = d = decoder
         self.rows = len(requests)
         self.length_step = step
-        self.longest = self._stepped(max(len(request.prompt) for request in requests))
-        self.room = self._stepped(self.longest + max(request.settings.max_new_tokens for request in requests))
+        self.longest = _stepped(max(len(request.prompt) for request in requests), step)
+        self.room = _stepped(self.longest + max(request.settings.max_new_tokens for request in requests), step)
         self.length = 0
         self.pads = [self.longest - len(request.prompt) for request in requests]
         self.ids = torch.tensor([[0] * p + r.prompt for p, r in zip(self.pads, requests, strict=True)], device=d.device)
@@ -157,17 +181,13 @@ class _Pass:
         self.seen = torch.arange(self.room, device=d.device)[None] >= pads[:, None] if any(self.pads) else None
         self.written = torch.zeros(1, self.room, dtype=torch.bool, device=d.device)
 
-    def _stepped(self, length: int) -> int:
-        """A length as it is computed with."""
-        return -(-length // self.length_step) * self.length_step
-
     def prompt_parts(self) -> Sequence[Any]:
         """The prompts in the parts that `read` takes one after the other, (rows, up to PROMPT_PART)."""
         return self.ids.split(PROMPT_PART, dim=1)
 
     def read(self, part: Any) -> Any:
         """Logits after one more part of the prompts, (rows, vocabulary)."""
-        return self._forward(part, False)
+        return self._logits(part)
 
     def prefill(self) -> Any:
         """Logits after the prompts, (rows, vocabulary)."""
@@ -175,22 +195,24 @@ class _Pass:
             logits = self.read(part)
         return logits
 
-    def every_position(self) -> Any:
-        """Logits after each token of the prompts, (rows, tokens, vocabulary)."""
-        return self._forward(self.ids, True)
-
     def step(self, tokens: list[int]) -> Any:
         """Logits after one more token of each row, (rows, vocabulary)."""
         import torch
 
-        return self._forward(torch.tensor(tokens, device=self.decoder.device)[:, None], False)
+        return self._logits(torch.tensor(tokens, device=self.decoder.device)[:, None])
 
-    def _forward(self, ids: Any, every_position: bool) -> Any:
+    def _logits(self, ids: Any) -> Any:
+        import torch.nn.functional as F
+
+        return F.linear(self.states(ids)[:, -1], self.decoder.head)
+
+    def states(self, ids: Any) -> Any:
+        """What the layers make of the next tokens of each row, normalised for the output matrix, (rows, tokens, …)."""
         import torch.nn.functional as F
 
         d, begin, end = self.decoder, self.length, self.length + ids.shape[1]
         x = F.embedding(ids, d.embedding)
-        shown = self._stepped(end) if ids.shape[1] == 1 else end
+        shown = _stepped(end, self.length_step) if ids.shape[1] == 1 else end
         mask, causal = self._mask(begin, end, shown)
         cos, sin = self.cos[:, :, begin:end], self.sin[:, :, begin:end]
         for number, (layer, gate) in enumerate(zip(d.layers, self.gates, strict=True)):
@@ -202,8 +224,7 @@ class _Pass:
             h = F.silu(left) * right
             x = x + gate["down"].add(h, layer["down"](h))
         self.length = end
-        x = x if every_position else x[:, -1]
-        return F.linear(F.rms_norm(x, x.shape[-1:], d.final_norm, d.epsilon), d.head)
+        return F.rms_norm(x, x.shape[-1:], d.final_norm, d.epsilon)
 
     def _attention(
         self, number: int, layer: dict, gate: dict, h: Any, cos: Any, sin: Any, mask: Any, causal: bool, shown: int
@@ -221,15 +242,20 @@ class _Pass:
         begin, end = self.length, self.length + tokens
         self.keys[number, :, :, begin:end] = turned[:, d.heads :]
         self.values[number, :, :, begin:end] = qkv[:, d.heads + d.kv_heads :]
+        queries, alone = turned[:, : d.heads], tokens == 1
+        if (
+            alone
+        ):  # heads with the same keys as queries of one: where there is a mask, a GPU would copy keys for each head
+            queries = queries.reshape(rows, d.kv_heads, -1, d.head_dim)
         out = F.scaled_dot_product_attention(
-            turned[:, : d.heads],
+            queries,
             self.keys[number, :, :, :shown],
             self.values[number, :, :, :shown],
             attn_mask=mask,
             is_causal=causal,
-            enable_gqa=d.heads != d.kv_heads,
+            enable_gqa=queries.shape[1] != d.kv_heads,
         )
-        out = out.transpose(1, 2).reshape(rows, tokens, -1)
+        out = out.reshape(rows, 1, -1) if alone else out.transpose(1, 2).reshape(rows, tokens, -1)
         return gate["o"].add(out, layer["o"](out))
 
     def _mask(self, begin: int, end: int, shown: int) -> tuple[Any, bool]:
@@ -251,6 +277,11 @@ class _Pass:
         # A padded query sees itself, or its softmax would be over nothing and give NaN.
         own = torch.eye(end, dtype=torch.bool, device=self.ids.device)[begin:]
         return (seen & order) | own, False
+
+
+def _stepped(length: int, step: int) -> int:
+    """A length as it is computed with."""
+    return -(-length // step) * step
 
 
 class Sampler:

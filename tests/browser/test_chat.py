@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from finetune.inference import safety
 from finetune.review.feedback import FILE, FeedbackStore
-from tests.browser.test_tabs import CHAT, answered, bengali, bubbles, button, expect_ready, go_to, settle, unfold
+from tests.browser.test_tabs import CHAT, answered, bengali, bubbles, button, expect_ready, go_to, send, settle, unfold
 from ui.wording_chat import LABELS, SENTENCES, SHELF
 
 pytestmark = pytest.mark.browser
@@ -67,6 +67,9 @@ def test_conversations_stay_in_the_browser_are_found_renamed_taken_away_and_dele
 
     rows.first.get_by_role("button", name=SHELF["rename"][0]).click()
     field = rows.first.locator("input")
+    field.press("Escape")
+    expect(rows.first.locator(".open span")).to_have_text(SECOND)
+    rows.first.get_by_role("button", name=SHELF["rename"][0]).click()
     field.fill("নতুন চাকরি <b>")
     field.press("Enter")
     expect(rows.first.locator(".open span")).to_have_text("নতুন চাকরি <b>")
@@ -187,6 +190,74 @@ def test_help_stands_beside_the_reply_to_heavy_words(talk, screenshot):
     screenshot(page, "chat-soft.png")
     begin_anew(page)
     expect(care).to_have_count(0)
+
+
+LONG = "বাবা চলে যাওয়ার পর থেকে কিছুতেই মন বসে না। কী করব, কার কাছে যাব, কিছুই বুঝি না।"
+
+
+def being_written(page, text):
+    """Send a message, and wait only until its reply has begun."""
+    before = bubbles(page, "bot").count()
+    send(page, text)
+    expect(bubbles(page, "bot")).to_have_count(before + 1)
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["while it is written", "before it begins"])
+def test_what_is_said_while_a_reply_is_written_ends_it_and_is_answered(talk, wait):
+    page = talk
+    (being_written if wait else send)(page, LONG)
+    page.locator("#chat-message textarea").fill(SECOND)
+    page.locator("#chat-message textarea").press("Enter")
+    expect(bubbles(page, "user")).to_have_text([LONG, SECOND])
+    expect_ready(page)
+    said = page.locator("#chat [data-testid='user'], #chat [data-testid='bot']")
+    expect(said.last).to_have_attribute("data-testid", "bot")  # it is the last message that was answered
+    expect(page.locator("#chat-message textarea")).to_have_value("")
+    expect(shelf(page).locator("li")).to_have_count(1)
+
+
+def test_words_about_dying_are_answered_at_once_while_another_reply_is_written(talk):
+    page = talk
+    being_written(page, LONG)
+    page.locator("#chat-message textarea").fill("আমি আর বাঁচতে চাই না।")
+    page.locator("#chat-message textarea").press("Enter")
+    for line in safety.helplines():
+        expect(bubbles(page, "bot").last).to_contain_text(line.number)
+    page.wait_for_timeout(1500)  # what was being written would be over
+    expect(bubbles(page, "user")).to_have_count(2)
+    expect(bubbles(page, "bot").last).to_contain_text(safety.helplines()[0].number)
+    expect_ready(page)
+
+
+def test_a_conversation_that_is_opened_while_another_is_written_stays_as_it_was(talk):
+    page = talk
+    reply = answered(page, FIRST)
+    begin_anew(page)
+    being_written(page, LONG)
+    shelf(page).get_by_role("button", name=FIRST).click()
+    expect(bubbles(page, "user")).to_have_text([FIRST])
+    page.wait_for_timeout(1500)
+    expect(bubbles(page, "bot")).to_have_text([reply])
+    expect_ready(page)
+    shelf(page).get_by_role("button", name=LONG[:20]).click()
+    expect(bubbles(page, "user")).to_have_text([LONG])
+    shelf(page).get_by_role("button", name=FIRST).click()
+    expect(bubbles(page, "user")).to_have_text([FIRST])
+    expect(bubbles(page, "bot")).to_have_text([reply])
+
+
+def test_help_stays_beside_a_heavy_conversation_and_comes_back_with_it_from_the_shelf(talk):
+    page = talk
+    care = page.locator("#chat-care .care")
+    answered(page, "আমি না থাকলে সবাই ভালো থাকত।")
+    shelf(page).get_by_role("checkbox").click()
+    shelf(page).get_by_role("checkbox").click()
+    expect(care).to_be_visible()
+    begin_anew(page)
+    expect(care).to_have_count(0)
+    shelf(page).get_by_role("button", name="আমি না থাকলে").first.click()
+    expect(bubbles(page, "user")).to_have_count(1)
+    expect(care).to_be_visible()
 
 
 def test_the_page_does_not_jump_while_somebody_reads_further_up(talk):

@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 
 from finetune import models
 from finetune.errors import ModelError
-from finetune.inference import adapters
-from finetune.inference.decoding import Decoder, Request, Sampler
+from finetune.inference import adapters, decoding
+from finetune.inference.decoding import Decoder, Request, Sampler, _Pass
 from finetune.recipe import Generation
 from tests.conftest import make_adapter
 
@@ -108,8 +108,6 @@ def test_the_adapter_changes_what_is_written(decoder, adapter, prompts):
 
 
 def test_a_base_row_beside_a_tuned_row_has_the_base_row_s_logits_to_the_last_bit(decoder, adapter, prompts):
-    from finetune.inference.decoding import _Pass
-
     beside = _Pass(decoder, [Request(prompts[1], None, GREEDY), Request(prompts[1], adapter, GREEDY)])
     twice = _Pass(decoder, [Request(prompts[1], None, GREEDY), Request(prompts[1], None, GREEDY)])
     with torch.inference_mode():
@@ -197,8 +195,6 @@ def test_nf4_logits_are_exactly_those_of_the_dequantised_weights(tiny_base, refe
 
 
 def test_nf4_steps_see_the_same_logits_as_one_pass_over_the_whole_text(tiny_base, tiny_adapter, prompts):
-    from finetune.inference.decoding import _Pass
-
     decoder = Decoder(models.load_base(str(tiny_base), four_bit=True, dtype="float32")[0])
     adapter = adapters.read(tiny_adapter, decoder.dtype, str(decoder.device))
     (whole,) = decoder.logits([prompts[1]], adapter)
@@ -218,6 +214,24 @@ def test_logits_are_given_for_every_position_with_and_without_the_adapter(
             assert one.shape == (len(prompt), reference.config.vocab_size)
             assert torch.allclose(one, reference(ids).logits[0], atol=1e-4)
             assert torch.allclose(other, tuned_reference(ids).logits[0], atol=1e-4)
+
+
+def test_sequences_that_go_through_the_layers_together_get_the_logits_they_get_alone(
+    decoder, adapter, prompts, monkeypatch
+):
+    many = [*prompts, prompts[0] * 3, prompts[1]]
+    alone = [next(decoder.logits([one], adapter)) for one in many]
+    passes = []
+    taken = _Pass.states
+    monkeypatch.setattr(_Pass, "states", lambda pass_, ids: passes.append(tuple(ids.shape)) or taken(pass_, ids))
+    for together, fewest in ((decoding.TOGETHER, 1), (2 * max(map(len, many)), 2), (1, len(many))):  # tokens, passes
+        monkeypatch.setattr(decoding, "TOGETHER", together)
+        passes.clear()
+        for mine, other in zip(decoder.logits(many, adapter), alone, strict=True):
+            assert torch.allclose(mine, other, atol=1e-4)
+        assert len(passes) >= fewest and sum(rows for rows, _ in passes) == len(many)
+        assert len(passes) == 1 or all(rows == 1 or rows * tokens <= together for rows, tokens in passes)
+    assert len(passes) == len(many)
 
 
 @pytest.mark.parametrize("loop", ["generate", "logits"])

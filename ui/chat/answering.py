@@ -6,6 +6,7 @@ understood; what a model says is screened sentence by sentence before anybody se
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -63,24 +64,36 @@ def understood(text: str, meant: Mapping[str, str] = {}) -> str:  # noqa: B006
     return meant.get(text) or banglish.understood(text) or text
 
 
+def help_first(turns: Sequence[Turn], meant: Mapping[str, str], language: str) -> Turn | None:
+    """The fixed message, which answers instead of a model where the screen says strong; else None."""
+    if tier_of(turns, meant) != "strong":
+        return None
+    last = next(turn for turn in reversed(histories.messages(turns)) if turn["role"] == "user")
+    return _fixed(crisis_text(language, again=tier_of([last], meant) != "strong"))
+
+
 def answers(
-    services: Services, turns: list[Turn], asked: Asked, language: str, key: str, *, pace: bool = False
+    services: Services,
+    turns: list[Turn],
+    asked: Asked,
+    language: str,
+    stop: threading.Event | None = None,
+    *,
+    pace: bool = False,
 ) -> Iterator[Answer]:
     """The conversation as the reply grows; the fixed message where the screen says strong.
 
-    key: where its stop event is kept in `services`. pace: letters at a steady pace, for eyes; other programs get the
-    sentences as they come.
+    stop: ends the reply once it is set. pace: letters at a steady pace, for eyes; other programs get the sentences as
+    they come.
     """
-    if tier_of(turns, asked.meant) == "strong":
-        last = next(turn for turn in reversed(histories.messages(turns)) if turn["role"] == "user")
-        again = tier_of([last], asked.meant) != "strong"
-        yield Answer([*turns, _fixed(crisis_text(language, again=again))])
+    fixed = help_first(turns, asked.meant, language)
+    if fixed:
+        yield Answer([*turns, fixed])
         return
     folder = services.adapter(asked.adapter)
     settings = settings_of(services.generation(asked.adapter), *asked.values)
     settings = replace(settings, seed=settings.seed + asked.times)
     side = Side(_for_model(turns, asked), folder, settings)
-    stop = services.stops.get(key)
     cut: list[int] = [0]
 
     def written() -> Iterator[str]:
@@ -102,10 +115,14 @@ def answers(
 
 
 def _for_model(turns: list[Turn], asked: Asked) -> list[dict[str, str]]:
-    messages = [
-        {**message, "content": understood(message["content"], asked.meant)} if message["role"] == "user" else message
-        for message in histories.for_model(turns)
-    ]
+    messages: list[dict[str, str]] = []
+    heavy = False
+    for message in histories.for_model(turns):
+        if message["role"] == "user":  # other programs hand back a history that does not say what was fixed in it
+            heavy = tier_of([message], asked.meant) == "strong"
+            message = {**message, "content": understood(message["content"], asked.meant)}
+        if not heavy:
+            messages.append(message)
     system = asked.system_prompt.strip()[:LONGEST_SYSTEM_PROMPT]
     return [{"role": "system", "content": system}, *messages] if system else messages
 

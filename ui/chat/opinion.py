@@ -6,6 +6,7 @@ and taking it back needs nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,8 @@ def build(services: Services, chat: gr.Chatbot, adapter: gr.Dropdown, current: g
             withdraw = gr.Button(label("chat.withdraw"), size="sm", elem_id="chat-withdraw")
 
     def liked(event: gr.LikeData, turns: list[Any]) -> list[Any]:
+        if histories.is_fixed(turns[histories.place_of(event)]):  # no model wrote it, and none should learn it
+            return [gr.Column(visible=False), None, gr.skip(), False]
         return shown_for(About(histories.place_of(event), event.liked == "Like" or event.liked is True))
 
     def kept(
@@ -64,7 +67,7 @@ def build(services: Services, chat: gr.Chatbot, adapter: gr.Dropdown, current: g
     ) -> Any:  # fmt: skip
         language = language_of(request)
         with shown_to_user(language):
-            if about is None or not agreed:
+            if about is None or not agreed or histories.is_fixed(turns[about.place]):
                 gr.Warning(wording.sentence("chat.consent_first", language))
                 return gr.skip(), gr.skip()
             made = feedback(about, turns, why, name)
@@ -106,9 +109,11 @@ def feedback(about: About, turns: list[Any], reasons: list[str], adapter: str) -
     )
 
 
-def withdraw_where_care_is_needed(services: Services, turns: list[Any], ids: list[list[str]], conversation: str) -> Any:
+def withdraw_where_care_is_needed(
+    services: Services, turns: list[Any], ids: list[list[str]], conversation: str, meant: Mapping[str, str]
+) -> Any:
     """Take back what was given of a conversation that has turned to something that needs care."""
-    if not ids or tier_of(turns) == "none":
+    if not ids or tier_of(turns, meant) == "none":
         return gr.skip()
     of_this = [one for one, where in ids if where == conversation]
     for one in of_this:

@@ -16,11 +16,11 @@ STORAGE_KEY = "shohomormi_conversations"
 
 WORDS = {language: {key: texts[n] for key, texts in SHELF.items()} for n, language in enumerate(wording.LANGUAGES)}
 
-KEEP = "(store, id, turns) => shohomormi.keep(store, id, turns)"
+KEEP = "(store, id, turns, tier) => shohomormi.keep(store, id, turns, tier)"
 
-ACT = """(shelf, store, id, turns) => {
-  const [now, current, opened] = shohomormi.act(shelf, store, id);
-  return [now, current ?? id, opened ?? turns];
+ACT = """(store, id, turns, tier) => {
+  const [now, opened] = shohomormi.act(store, id, turns, tier);
+  return opened ? [now, opened.id, opened.turns, opened.tier] : [now, id, turns, tier];
 }"""
 
 
@@ -47,15 +47,23 @@ def build(services: Services, current: gr.Textbox) -> Shelf:
     return Shelf(store, shown, current)
 
 
-def wire(shelf: Shelf, chat: gr.Chatbot) -> Any:
-    """Let the shelf open conversations in a chatbot; returns what to attach to an event after which one is kept."""
-    private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+
+def wire(shelf: Shelf, chat: gr.Chatbot, tier: gr.Textbox) -> Any:
+    """Show the store; returns what to attach to an event after which the conversation is kept, with its tier."""
     # Also when the store has been read from the browser, which is after the page has been loaded.
-    shelf.store.change(None, shelf.store, shelf.shown, js="(store) => store", **private)
-    inputs = [shelf.shown, shelf.store, shelf.current, chat]
-    shelf.shown.select(None, inputs, [shelf.store, shelf.current, chat], js=ACT, **private)
+    shelf.store.change(None, shelf.store, shelf.shown, js="(store) => store", **PRIVATE)
 
     def keep_after(event: Any) -> Any:
-        return event(None, [shelf.store, shelf.current, chat], shelf.store, js=KEEP, **private)
+        return event(
+            None, [shelf.store, shelf.current, chat, tier], shelf.store, js=KEEP, trigger_mode="multiple", **PRIVATE
+        )
 
     return keep_after
+
+
+def obey(shelf: Shelf, event: Any, chat: gr.Chatbot, tier: gr.Textbox) -> Any:
+    """Do what a click on the shelf asked for: `select`, or `submit` where the open conversation makes room."""
+    held = [shelf.store, shelf.current, chat, tier]
+    return event(None, held, held, js=ACT, **PRIVATE)

@@ -1,5 +1,7 @@
 """From a conversation to its reply: screened before and after the model, understood, and cut to what fits."""
 
+import threading
+
 import pytest
 
 from finetune import models
@@ -16,8 +18,8 @@ ANSWERED = {"role": "assistant", "content": "কী হয়েছে, বল�
 CRISIS = {"role": "user", "content": "আমি আর বাঁচতে চাই না।"}
 
 
-def answered(services, *turns, adapter=DEMO, values=VALUES, language="bn", key="ক/chat", pace=False, **more):
-    return list(answers(services, list(turns), Asked(adapter, values, **more), language, key, pace=pace))
+def answered(services, *turns, adapter=DEMO, values=VALUES, language="bn", stop=None, pace=False, **more):
+    return list(answers(services, list(turns), Asked(adapter, values, **more), language, stop, pace=pace))
 
 
 def shown(services, *turns, **more):
@@ -95,11 +97,19 @@ def test_once_three_other_messages_have_passed_the_model_answers_and_never_sees_
     assert side.messages == [ASKED]
 
 
+def test_words_about_dying_in_a_history_without_marks_never_reach_the_model(services):
+    before = [ASKED, ANSWERED, CRISIS, {"role": "assistant", "content": "আমি শুনছি। ফোন করুন।"}]
+    later = [turn for text in ("হ্যালো?", "আছেন?") for turn in ({"role": "user", "content": text}, ANSWERED)]
+    shown(services, *before, *later, ASKED)
+    ((side,),) = services.backend.asked
+    assert side.messages == [ASKED, ANSWERED, *later, ASKED]
+
+
 @pytest.mark.parametrize("pace", [False, True])
 def test_stop_ends_the_reply_and_keeps_what_was_written(services, pace):
     services.backend = ScriptedBackend("কষ্টটা বুঝি। ", *["আরও একটা কথা বলি আপনাকে। "] * 50)
-    event = services.stop_event("ক/chat")
-    stream = answers(services, [ASKED], Asked(DEMO, VALUES), "bn", "ক/chat", pace=pace)
+    event = threading.Event()
+    stream = answers(services, [ASKED], Asked(DEMO, VALUES), "bn", event, pace=pace)
     first = next(stream).text
     event.set()
     rest = [answer.text for answer in stream]
@@ -108,9 +118,9 @@ def test_stop_ends_the_reply_and_keeps_what_was_written(services, pace):
 
 
 def test_a_reply_that_was_stopped_before_its_first_word_leaves_no_empty_bubble(services):
-    event = services.stop_event("ক/chat")
+    event = threading.Event()
     event.set()
-    assert shown(services, ASKED) == [[ASKED]]
+    assert shown(services, ASKED, stop=event) == [[ASKED]]
 
 
 def test_an_adapter_that_is_gone_is_told_before_the_model_is_asked(services):

@@ -1,5 +1,6 @@
 """What is given of a conversation, and what is taken back when it turns heavy."""
 
+import gradio as gr
 import pytest
 
 from finetune.review.feedback import CONSENT
@@ -43,13 +44,23 @@ def test_a_conversation_that_turns_heavy_is_taken_back_and_no_other(services):
         services.feedback.keep(made, history.messages([ASKED, ANSWERED]))
         ids.append([made.id, conversation])
     turns = [ASKED, ANSWERED, HEAVY]
-    left = opinion.withdraw_where_care_is_needed(services, turns, ids, "this")
+    left = opinion.withdraw_where_care_is_needed(services, turns, ids, "this", {})
     assert left == [ids[1]]
     assert [row.id for row in services.feedback.rows()] == [ids[1][0]]
+
+
+def test_words_that_turn_heavy_as_they_are_understood_take_it_back_too(services):
+    made = given(ASKED, ANSWERED)
+    services.feedback.keep(made, history.messages([ASKED, ANSWERED]))
+    turns = [ASKED, ANSWERED, {"role": "user", "content": "xyz"}]
+    assert opinion.withdraw_where_care_is_needed(services, turns, [[made.id, "this"]], "this", {}) == gr.skip()
+    meant = {"xyz": HEAVY["content"]}
+    assert opinion.withdraw_where_care_is_needed(services, turns, [[made.id, "this"]], "this", meant) == []
+    assert services.feedback.rows() == []
 
 
 def test_light_words_take_nothing_back(services):
     made = given(ASKED, ANSWERED)
     services.feedback.keep(made, history.messages([ASKED, ANSWERED]))
-    opinion.withdraw_where_care_is_needed(services, [ASKED], [[made.id, "this"]], "this")
+    opinion.withdraw_where_care_is_needed(services, [ASKED], [[made.id, "this"]], "this", {})
     assert len(services.feedback.rows()) == 1
