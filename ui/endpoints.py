@@ -40,7 +40,7 @@ def add(services: Services) -> None:
         request: gr.Request,
         message: str,
         history: list[dict[str, str]] = [],  # noqa: B006  (Gradio shows it as the default)
-        adapter: str = DEMO,
+        adapter: str = services.first,
         temperature: float = TEMPERATURE,
         top_p: float = TOP_P,
         max_new_tokens: int = LENGTH,
@@ -57,7 +57,7 @@ def add(services: Services) -> None:
     def compare(
         request: gr.Request,
         prompt: str,
-        adapter: str = DEMO,
+        adapter: str = services.first,
         temperature: float = TEMPERATURE,
         top_p: float = TOP_P,
         max_new_tokens: int = LENGTH,

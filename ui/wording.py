@@ -51,6 +51,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "train.log": ("লগের শেষ অংশ", "End of the log"),
     # compare and chat
     "adapter": ("অ্যাডাপ্টার", "Adapter"),
+    "adapter.server": ("সার্ভারের নিজের মডেল", "The server's own model"),
     "adapter.demo": ("ডেমো অ্যাডাপ্টার", "Demo adapter"),
     "compare.prompt": ("কী বলতে চান", "What would you say?"),
     "compare.prompt.placeholder": (

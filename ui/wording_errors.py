@@ -152,6 +152,7 @@ ERRORS_BN: dict[str, str] = {
     "backend.no_openai": "{address} ঠিকানায় যা আছে, তা OpenAI-এর নিয়মে চলা সার্ভার নয়। ঠিকানাটা শুধরে নিন; শেষে প্রায়ই /v1 থাকে।",
     "backend.unknown_model": "{address} সার্ভারে {model} মডেল নেই। আছে: {known}। এর মধ্যে একটা বেছে নিন, নয়তো সার্ভারে ওই মডেলটা চালু করুন।",
     "backend.unknown_adapter": "{address} সার্ভারে {adapter} অ্যাডাপ্টার নেই। আছে: {known}। এই নামেই অ্যাডাপ্টারটা দিয়ে সার্ভার চালু করুন (vLLM: --lora-modules), নয়তো অন্যটা বেছে নিন।",
+    "backend.no_model": "সার্ভারে এখনও কোনো মডেল নেই। সেখানে একটা মডেল চালু করুন।",
     "backend.which_model": "{address} সার্ভারে ঠিক একটা মূল মডেল পাওয়া গেল না। আছে: {known}। কোনটা চাই, SHOHOMORMI_BACKEND_MODEL-এ লিখুন।",
     "review.no_name": "আগে একটা নাম লিখুন; ডাকনাম হলেও হবে।",
     "review.newer_votes": "{file} এই প্রোগ্রামের নতুন কোনো সংস্করণে লেখা। প্রোগ্রামটা হালনাগাদ করুন; ভোটগুলো ঠিকই আছে।",
