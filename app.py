@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 
 from finetune.terminal import home
-from ui import layout, log, services
+from ui import errors, layout, log, services
 
 log.begin()
+errors.begin()
 
 shared = services.build(home(), os.environ.get("SHOHOMORMI_ADMIN_PASSWORD", ""))
 demo = layout.build(shared)

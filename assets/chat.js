@@ -1,10 +1,11 @@
 // Conversations, kept in this browser and nowhere else: the shelf they stand on, reading aloud, and nothing of it
-// on the server. Gradio's BrowserState holds the store ({on, list}); these functions only make a new one of it.
+// on the server. Gradio's BrowserState holds the store ({on, list}); these functions only make a new one of it, and
+// what is done to it in other tabs comes and goes through tabs.js.
 window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
-  const MOST = 900000; // characters of all conversations together: what a browser's storage holds of Bengali, encrypted
   const TITLE = 48;
   let open = ""; // the id of the conversation that stands on the page
   let asked = {}; // by the last click on the shelf
+  const tabs = window.shohomormi.tabs;
 
   const textOf = (turn) =>
     typeof turn.content === "string"
@@ -28,17 +29,17 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
   // The store with this conversation as it is now: the newest first, the oldest gone where there is no more room.
   function keep(store, id, turns, tier) {
     open = id;
-    store = store && store.list ? store : { on: true, list: [] };
+    const held = store;
+    store = tabs.current(store);
+    const asItIs = () => (JSON.stringify(store) === JSON.stringify(held) ? held : store); // which is not written again
     const said = plain(turns);
     showStart(said);
-    if (!store.on || !id || !said.some((turn) => turn.role === "user")) return store;
+    if (!store.on || !id || tabs.gone(id) || !said.some((turn) => turn.role === "user")) return asItIs();
     const old = store.list.find((one) => one.id === id);
-    if (old && JSON.stringify(old.turns) === JSON.stringify(said)) return store; // looked at, not gone on with
-    const now = { id, at: Date.now(), title: (old && old.named && old.title) || title(said), named: !!(old && old.named), turns: said, tier };
-    const list = [now, ...store.list.filter((one) => one.id !== id)];
-    let room = MOST;
-    const fitting = list.filter((one, place) => (room -= JSON.stringify(one).length) >= 0 || place === 0);
-    return { on: true, list: fitting, crowded: fitting.length < list.length };
+    if (old && JSON.stringify(old.turns) === JSON.stringify(said)) return asItIs(); // looked at, not gone on with
+    const at = Date.now();
+    const now = { id, at, changed: at, title: (old && old.named && old.title) || title(said), named: !!(old && old.named), turns: said, tier };
+    return tabs.tell({ ...store, list: [now, ...store.list.filter((one) => one.id !== id)] });
   }
 
   // A fixed message is longer than the panel on a phone: its first words are what should be seen, not its end.
@@ -57,20 +58,21 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
   function act(store, current, turns, tier, words) {
     const { kind, id, name } = asked;
     asked = {};
-    store = store && store.list ? store : { on: true, list: [] };
+    store = tabs.current(store);
     const one = store.list.find((conversation) => conversation.id === id);
-    const without = (gone) => ({ ...store, list: store.list.filter((other) => other.id !== gone) });
     const nothing = { id: "", turns: [], tier: "none" };
     const opened = (other) => { open = other.id; return other; };
+    const at = Date.now();
     if (kind === "open" && one)
       return [keep(store, current, turns, tier), opened({ id, turns: plain(one.turns), tier: one.tier || "none" })];
-    if (kind === "delete") return [without(id), id === current ? opened(nothing) : null];
-    if (kind === "delete-all") return [{ ...store, list: [], crowded: false }, opened(nothing)];
+    if (kind === "delete") store = tabs.tell(tabs.without(store, [id], at));
+    if (kind === "delete-all") store = tabs.tell(tabs.without(tabs.emptied(store, at), current ? [current] : [], at));
+    if (kind === "delete-all" || tabs.gone(current)) return [store, opened(nothing)]; // also where another tab did it
     if (kind === "rename" && one) {
-      const list = store.list.map((other) => (other.id === id ? { ...other, title: name, named: true } : other));
-      return [{ ...store, list }, null];
+      const list = store.list.map((other) => (other.id === id ? { ...other, title: name, named: true, changed: at } : other));
+      return [tabs.tell({ ...store, list }), null];
     }
-    if (kind === "switch") return [{ ...store, on: !store.on }, null];
+    if (kind === "switch") return [tabs.tell({ ...store, on: !store.on, switched: at }), null];
     if (kind === "markdown") save(store.list.filter((other) => !id || other.id === id).map((one) => markdown(one, words[language()])).join("\n\n---\n\n"), "md", "text/markdown");
     if (kind === "json") save(JSON.stringify(store.list.filter((other) => !id || other.id === id).map(lean), null, 1), "json", "application/json");
     return [store, null];
@@ -120,6 +122,11 @@ window.shohomormi = Object.assign(window.shohomormi || {}, (function () {
       asked = { kind, id, name };
       trigger(kind === "open" || kind === "delete-all" || (kind === "delete" && id === open) ? "submit" : "select");
     };
+    // What another tab has done is shown, and written down here too, for this tab may have written an older store since.
+    // The shelf is there only once it has been unfolded, and catches up then.
+    const catchUp = () => trigger(tabs.gone(open) ? "submit" : "input");
+    tabs.listen(catchUp);
+    setTimeout(catchUp);
     element.addEventListener("click", (event) => {
       const button = event.target.closest("[data-act]");
       if (!button || button.dataset.editing) return;

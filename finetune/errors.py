@@ -15,6 +15,8 @@ thing in another one. It does not know where or how errors are shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class Problem(str):
     """A sentence about one setting that cannot work, with its key and facts for translators."""
@@ -71,3 +73,12 @@ class ReviewError(FinetuneError):
 
 class AccessError(FinetuneError):
     """Something that only the maker may do."""
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it, each once: one that was kept and raised again may lead back to itself."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -34,8 +34,8 @@ class App:
 
 
 @contextlib.contextmanager
-def running_app(folder: Path) -> Iterator[App]:
-    """Start `app.py`, wait until it answers, and end it and every training process that it started."""
+def running_app(folder: Path, script: str = "app.py") -> Iterator[App]:
+    """Start the app, wait until it answers, and end it and every training process that it started."""
     app = App(f"http://127.0.0.1:{_free_port()}", folder / "home", folder / "app.log")
     environment = {
         **os.environ,
@@ -47,7 +47,7 @@ def running_app(folder: Path) -> Iterator[App]:
     }
     with app.log.open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, script], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
         _wait_for(app, child)

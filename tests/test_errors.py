@@ -44,3 +44,10 @@ def test_a_recipe_error_lists_each_problem_on_its_own_line():
     assert str(raised).splitlines() == ["training.learning_rate: too small.", "adapter.r: too large."]
     assert list(raised.problems) == ["training.learning_rate", "adapter.r"]
     assert raised.key == "recipe"
+
+
+def test_what_led_to_an_error_is_told_once_each_also_where_it_leads_back():
+    first, second, third = ValueError("1"), KeyError("2"), OSError("3")
+    first.__cause__, second.__context__, third.__cause__ = second, third, second
+    assert list(errors.chain_of(first)) == [first, second, third]
+    assert list(errors.chain_of(None)) == []

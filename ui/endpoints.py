@@ -14,7 +14,7 @@ from finetune.errors import Problem as SettingProblem
 from finetune.recipe import Recipe, presets
 from finetune.review.reviewing import Ticket
 from finetune.training import jobs, metrics, queue, runs
-from ui import wording
+from ui import sent
 from ui.chat.answering import Asked, answers
 from ui.compare import free_play
 from ui.errors import language_of, shown_to_user
@@ -40,26 +40,24 @@ def add(services: Services) -> None:
         request: gr.Request,
         message: str,
         history: list[dict[str, str]] = [],  # noqa: B006  (Gradio shows it as the default)
-        adapter: str = DEMO,
+        adapter: str = services.first,
         temperature: float = TEMPERATURE,
         top_p: float = TOP_P,
         max_new_tokens: int = LENGTH,
         seed: int = SEED,
     ) -> str:
         """Answer a message after the given history of {"role", "content"}; streams the reply as it grows."""
-        turns = [*history, {"role": "user", "content": message}]
         language = language_of(request)
         values = [temperature, top_p, max_new_tokens, seed]
         with shown_to_user(language):
-            if not message.strip():
-                raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
-            for grown in answers(services, turns, Asked(adapter, values), language):
+            turns = [*sent.history(history), {"role": "user", "content": sent.message(message)}]
+            for grown in answers(services, turns, Asked(sent.name(adapter), values), language):
                 yield grown.text
 
     def compare(
         request: gr.Request,
         prompt: str,
-        adapter: str = DEMO,
+        adapter: str = services.first,
         temperature: float = TEMPERATURE,
         top_p: float = TOP_P,
         max_new_tokens: int = LENGTH,
@@ -69,6 +67,7 @@ def add(services: Services) -> None:
         language = language_of(request)
         values = [temperature, top_p, max_new_tokens, seed]
         with shown_to_user(language):
+            prompt, adapter = sent.message(prompt), sent.name(adapter)
             yield from free_play.compare(services, prompt, adapter, values, language, f"{request.session_hash}/api")
 
     def start_training(request: gr.Request, recipe: str = DEMO, settings: dict[str, Any] = {}) -> str:  # noqa: B006

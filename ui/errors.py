@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
@@ -16,6 +17,23 @@ from finetune.errors import FinetuneError
 from ui import wording
 
 log = logging.getLogger("shohomormi")
+
+
+def begin() -> None:
+    """Let Gradio quote nothing of a call that reached no handler: its own errors repeat what was sent.
+
+    It has no hook for what it answers then; an error that a handler has put into words passes as it is.
+    """
+    from gradio import queueing, utils
+
+    known = utils.error_payload
+
+    def payload(error: BaseException | None, show_error: bool) -> dict[str, Any]:
+        if error is not None and not isinstance(error, gr.Error):
+            error = gr.Error(" · ".join(wording.sentence("call.no_fit", language) for language in wording.LANGUAGES))
+        return known(error, show_error)
+
+    queueing.error_payload = utils.error_payload = payload
 
 
 @contextlib.contextmanager

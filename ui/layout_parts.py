@@ -6,11 +6,14 @@ import html
 from dataclasses import replace
 
 import gradio as gr
+from gradio.context import Context
 
 from finetune import recipe as recipes
 from finetune.inference import safety
 from finetune.recipe import Generation, Recipe
 from ui import wording
+from ui.errors import language_of
+from ui.served import OWN, SERVER
 from ui.services import DEMO, Services
 
 LOCALES = {"bn": "en", "en": "en-GB"}
@@ -37,14 +40,47 @@ def label(key: str) -> gr.I18n:
     return I18N(key)
 
 
+LOOK_SECONDS = 8
+"""Between two looks at a server that does not answer, while somebody has the page open."""
+
+
 def adapter_chooser(services: Services) -> gr.Dropdown:
-    """The demo adapter and every run that left one."""
-    return gr.Dropdown(adapter_choices(services), value=DEMO, label=label("adapter"), interactive=True, min_width=180)
+    """Who answers: the demo adapter and every run that left one, or what another server offers.
+
+    That server is asked once the page is there, and again until it answers; meanwhile the reason stands below.
+    """
+    server = services.server
+    choices = adapter_choices(services) if server is None else [(label("adapter.server"), SERVER)]
+    shown = {"label": label("adapter"), "interactive": True, "min_width": 180}
+    chooser = gr.Dropdown(choices, value=services.first, **shown)
+    if server is None:
+        return chooser
+
+    def looked(request: gr.Request) -> list[gr.components.Component]:
+        choices, error = adapter_choices(services), server.look()
+        told = wording.error(error, language_of(request)) if error else ""
+        return [gr.Dropdown(choices=choices, info=told), gr.Timer(active=bool(error))]
+
+    clock = gr.Timer(LOOK_SECONDS, active=False)
+    for event in (Context.root_block.load, clock.tick):
+        event(looked, None, [chooser, clock], queue=False, show_progress="hidden", api_visibility="private")
+    return chooser
 
 
 def adapter_choices(services: Services) -> list[tuple[object, str]]:
-    """Names to show and values; the demo's is a label, runs are called what they are called."""
-    return [(label("adapter.demo") if name == DEMO else name, name) for name in services.adapters()]
+    """Names to show and values of who may answer."""
+    return [(_called(name), name) for name in services.answering()]
+
+
+def local_choices(services: Services) -> list[tuple[object, str]]:
+    """The same of the adapters on this machine, whoever answers."""
+    return [(_called(name), name) for name in services.adapters()]
+
+
+def _called(name: str) -> object:
+    """The demo's adapter and a server are called by labels, runs and models by what they are called."""
+    labels = {DEMO: "adapter.demo", SERVER: "adapter.server"}
+    return label(labels[name]) if name in labels else name.removeprefix(OWN)
 
 
 def generation_panel() -> list[gr.components.Component]:

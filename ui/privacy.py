@@ -108,7 +108,7 @@ def page_html(now: Situation, language: str) -> str:
 def build(services: Services, page: gr.Blocks) -> None:
     """Lay out the page and wire it."""
     shown = gr.HTML(padding=False, elem_id="privacy")
-    given = gr.BrowserState([], storage_key=opinion.STORAGE_KEY, secret=services.secret)
+    given = gr.BrowserState([], storage_key=opinion.STORAGE_KEY, secret=services.browser_key)
     with gr.Accordion(label("privacy.forget"), open=False, elem_id="privacy-forget"):
         gr.Markdown(label("privacy.forget.sure"), elem_classes="quiet")
         forget = gr.Button(label("privacy.forget.yes"), variant="stop", size="sm", elem_id="privacy-forget-yes")

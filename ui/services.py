@@ -20,7 +20,7 @@ from typing import Any
 from finetune import models
 from finetune.errors import FinetuneError, ReviewError
 from finetune.inference import remote
-from finetune.inference.backends import Backend, LocalBackend
+from finetune.inference.backends import Backend, LocalBackend, Served
 from finetune.models import DEMO
 from finetune.recipe import Generation, Recipe
 from finetune.review import feedback, pair_sets
@@ -32,10 +32,21 @@ from finetune.training.curves import Reader
 from finetune.training.history import History
 from finetune.training.machine import machine_now
 from finetune.training.memory import shape
+from ui import served
 from ui.chat.replies import Replies
+from ui.served import SERVER, Server
 
 PATH = "review"
 """Where reviewers find the blind review by itself: `/review`, or `/review?set=NAME` for one set."""
+
+BROWSER_KEY = "secret.key"
+PRIVATE_KEY = "private.key"
+"""The home's two secrets. The first locks what browsers keep, and goes to everybody who opens the page, for it is the
+page that unlocks it; the second never leaves the server, and who holds it could be any reviewer who logs in.
+
+The older file is the browsers': what people keep is locked with it, and since every page has carried it, it can prove
+nothing any more.
+"""
 
 QUEUE_SECONDS = 2.0
 """Between two looks at the queue, so that it moves on also where nobody has the page open."""
@@ -87,9 +98,11 @@ class Services:
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        self.secret = kept_secret(self.home)
-        """Locks what browsers keep for this home: who a reviewer is."""
-        self.reviewing = Reviewing(self.home, self.secret)
+        self.browser_key = kept_secret(self.home, BROWSER_KEY)
+        """For `gr.BrowserState` alone, which sends it to every visitor."""
+        self.reviewing = Reviewing(self.home, kept_secret(self.home))
+        self.server = Server(self.backend) if isinstance(self.backend, remote.RemoteBackend) else None
+        """The other server that writes the replies, where one does."""
         self.feedback = FeedbackStore(self.home / feedback.FILE)
         """What people gave of their chats to learn from."""
         self._scratch = tempfile.TemporaryDirectory(prefix="shohomormi-")
@@ -219,14 +232,33 @@ class Services:
         made = [run.name for run in runs.all_runs(self.home) if (run.adapter / "adapter_config.json").is_file()]
         return [DEMO, *made]
 
-    def adapter(self, name: str) -> Path:
-        """The folder of an adapter by its name; ModelError where it has none (yet)."""
-        folder = models.DEMO_ADAPTER if name == DEMO else runs.find(self.home, name).adapter
-        models.read_adapter_config(folder)
-        return folder
+    def answering(self) -> list[str]:
+        """Names to choose from where one talks: the adapters, or what another server offers."""
+        if self.server is None:
+            return self.adapters()
+        return self.server.names({name: self._folder(name) for name in self.adapters()})
+
+    @property
+    def first(self) -> str:
+        """Who answers where nobody has been chosen."""
+        return DEMO if self.server is None else SERVER
+
+    def adapter(self, name: str) -> Path | Served:
+        """The folder of an adapter by its name, or another server's own model; ModelError where it has none (yet)."""
+        name = self.server.meant(name) if self.server else name
+        if self.server and (model := served.own(name)):
+            return model
+        models.read_adapter_config(self._folder(name))
+        return self._folder(name)
+
+    def _folder(self, name: str) -> Path:
+        return models.DEMO_ADAPTER if name == DEMO else runs.find(self.home, name).adapter
 
     def generation(self, name: str) -> Generation:
-        """How the recipe of an adapter writes replies."""
+        """How the recipe of an adapter writes replies; another server's own models have none."""
+        name = self.server.meant(name) if self.server else name
+        if self.server and served.own(name):
+            return Generation()
         recipe = Recipe.read(DEMO) if name == DEMO else runs.find(self.home, name).recipe()
         return recipe.generation
 
@@ -265,9 +297,9 @@ def build(home: Path, password: str = "") -> Services:
     return Services(home, backend, password=password)
 
 
-def kept_secret(home: Path) -> str:
-    """The home's own secret, made once, whole from its first moment, and readable by nobody else."""
-    file = home / "secret.key"
+def kept_secret(home: Path, name: str = PRIVATE_KEY) -> str:
+    """One of the home's secrets, made once, whole from its first moment, and readable by nobody else."""
+    file = home / name
     if not file.is_file():
         descriptor, made = tempfile.mkstemp(dir=home)  # mode 600
         with os.fdopen(descriptor, "w") as new:

@@ -51,6 +51,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "train.log": ("লগের শেষ অংশ", "End of the log"),
     # compare and chat
     "adapter": ("অ্যাডাপ্টার", "Adapter"),
+    "adapter.server": ("সার্ভারের নিজের মডেল", "The server's own model"),
     "adapter.demo": ("ডেমো অ্যাডাপ্টার", "Demo adapter"),
     "compare.prompt": ("কী বলতে চান", "What would you say?"),
     "compare.prompt.placeholder": (
@@ -178,6 +179,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "compare.empty": ("আগে কিছু একটা লিখুন।", "Write something first."),
     "train.no_file": ("আগে একটা ফাইল বেছে নিন, নয়তো রেসিপির ডেটা নিন।", "Choose a file first, or take the recipe's data."),
     "train.started": ("{run} শুরু হয়েছে।", "{run} has started."),
+    "call.no_fit": (
+        "হয় ভেতরে একটা গোলমাল হয়েছে, নয় যা পাঠানো হয়েছে তা ঠিক আকারের নয়; কী পাঠাতে হয়, তা /gradio_api/info-তে আছে।",
+        "Either something went wrong inside, or what was sent does not fit; what does fit stands at /gradio_api/info.",
+    ),
     "busy": (
         "ভেতরে একটা গোলমাল হয়েছে। লগে বিস্তারিত আছে; আবার চেষ্টা করুন।",
         "Something went wrong inside. The log has the details; please try again.",

@@ -25,11 +25,18 @@ from finetune.recipe import Generation, default
 
 
 @dataclass(frozen=True)
+class Served:
+    """A model that another server has under this name; it takes an adapter's place there, and only there."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Side:
     """One reply to write: the conversation, and the adapter's folder or None for the base alone."""
 
     messages: Sequence[Message]
-    adapter: Path | None
+    adapter: Path | Served | None
     settings: Generation = field(default_factory=Generation)
 
 

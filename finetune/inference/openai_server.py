@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import httpx
 from httpx_sse import SSEError, aconnect_sse
 
-from finetune.errors import BackendError
+from finetune.errors import BackendError, chain_of
 from finetune.inference import server_errors
 from finetune.inference.server_errors import KEY, URL
 
@@ -226,13 +226,9 @@ def checked(url: str) -> str:
     return str(parsed.copy_with(path=path, fragment=None))
 
 
-def _in_handshake(error: BaseException | None) -> bool:
+def _in_handshake(error: BaseException) -> bool:
     """True where TLS is what went wrong, which no further try mends."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(isinstance(one, ssl.SSLError) for one in chain_of(error))
 
 
 def _origin(address: str) -> tuple[str, str, int | None]:

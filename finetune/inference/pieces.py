@@ -21,6 +21,10 @@ SWALLOWED = 2
 """What a piece adds that is not heard in the word: less than UNKNOWN, so that kil l is kill; more than a word, so that
 want to is not want."""
 
+MOST_PIECES = 32
+"""Pieces of one word. Even one typed letter by letter, some of them twice, has fewer; and a letter that goes on and on
+(k k k k …), each as good as swallowed by the first, would else be followed to the end of the text from every place."""
+
 ONE_LETTER = "irtuad"
 """Sounds of one letter that are words: I, আর (r), to, you, a, do. Any other is a piece of a word."""
 
@@ -80,13 +84,13 @@ class Pieces:
     def _ways(self, words: list[str], place: int) -> Iterator[Way]:
         """Each way in which the words from `place` on begin with words of the vocabulary; stops between pieces go."""
         wholes, end = {words[place]} - {PAUSE}, place + 1
-        while wholes:
+        for _ in range(MOST_PIECES):
             for whole in sorted(wholes):
                 if parts := self._parts(whole):
                     yield parts, end
             while end < len(words) and words[end] == PAUSE:
                 end += 1
-            if end == len(words):
+            if end == len(words) or not wholes:
                 return
             wholes = {one for whole in wholes for one in joined(whole, words[end]) if self._may_go_on(one)}
             end += 1

@@ -27,7 +27,7 @@ import httpx
 from finetune.data.prompts import PromptFormat
 from finetune.errors import BackendError
 from finetune.inference import context, server_errors
-from finetune.inference.backends import Side, cleaned
+from finetune.inference.backends import Served, Side, cleaned
 from finetune.inference.graphemes import GraphemeText
 from finetune.inference.openai_server import OpenAIServer, Timeouts
 from finetune.inference.server_errors import MODEL, URL
@@ -93,7 +93,11 @@ class RemoteBackend:
 
     def models(self) -> list[str]:
         """The ids that the server offers, in its order, adapters among them."""
-        return list(self._now(self._server.models))
+        return list(self.offered())
+
+    def offered(self) -> dict[str, str | None]:
+        """The same, and with an adapter (vLLM) the id of its base."""
+        return self._now(self._server.models)
 
     def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
         """See Backend. A stop, or closing the stream, closes the connections, and so ends the server's work."""
@@ -157,13 +161,19 @@ class RemoteBackend:
         self.loaded = True
 
     async def _requests(self, client: httpx.AsyncClient, sides: Sequence[Side]) -> list[dict[str, Any]]:
-        models = [None if side.adapter is None else self._adapters(side.adapter) for side in sides]
+        folders = [side.adapter for side in sides if isinstance(side.adapter, Path)]
+        models = [self._named(side.adapter) for side in sides]
         if None in models and self.model is None:
             await self._find(client)
-        await self._see_offered(client, {adapter for adapter in models if adapter is not None})
-        tuned = next((side.adapter for side in sides if side.adapter is not None), None)
+        await self._see_offered(client, {self._adapters(folder) for folder in folders})
+        tuned = next(iter(folders), None)
         style = PromptFormat() if tuned is None else PromptFormat.load(tuned)  # one for all sides, as in LocalBackend
         return [_request(side, model or self.model, style) for side, model in zip(sides, models, strict=True)]
+
+    def _named(self, adapter: Path | Served | None) -> str | None:
+        if isinstance(adapter, Served):
+            return adapter.name
+        return None if adapter is None else self._adapters(adapter)
 
     async def _find(self, client: httpx.AsyncClient) -> None:
         """See that the server is there, and which base to ask for where nobody has said."""

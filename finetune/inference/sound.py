@@ -31,9 +31,10 @@ _SILENT = re.compile(
 """A second consonant that is hardly heard: আত্মহত্যা, আত্বহত্যা, আত্নহত্যা, আত্মহত্তা; but জন্ম, লম্বা."""
 
 _BROKEN = re.compile(
-    "[^\u0980-\u09ffa-zA-Z0-9]+(?=[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7])"  # no word begins with a sign
+    # No word begins with a sign. (What stands between is tried from its beginning only: a page of dots is long.)
+    "(?<![^\u0980-\u09ffa-zA-Z0-9])[^\u0980-\u09ffa-zA-Z0-9]+(?=[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7])"
     "|(?<=\u09cd)[^\u0980-\u09ffa-zA-Z0-9\\s]+(?=[\u0995-\u09b9])"  # and a conjunct is one letter
-    "|([ডঢয])\\1*(?=\\1\u09bc)"  # ড়ড়ড় typed as ডডড়
+    "|(?<!ড)ড+(?=ড\u09bc)|(?<!ঢ)ঢ+(?=ঢ\u09bc)|(?<!য)য+(?=য\u09bc)"  # ড়ড়ড় typed as ডডড়
 )
 """What stands inside a letter: যা, ট.্য."""
 _NOT_HEARD = re.compile("[\u0300-\u036f\u200b-\u200f\u2060\ufeff\u00ad'’‘`]")

@@ -17,7 +17,7 @@ from finetune import models
 from finetune.data.prompts import PromptFormat, conversation
 from finetune.errors import ReviewError
 from finetune.inference import safety
-from finetune.inference.backends import Backend, LocalBackend, Side, replies
+from finetune.inference.backends import Backend, LocalBackend, Served, Side, replies
 from finetune.inference.reply_screen import unsafe
 from finetune.recipe import Generation
 from finetune.review.contestants import Contestant
@@ -49,18 +49,26 @@ class Pair:
         return self.base.strip() == self.tuned.strip()
 
 
-def sides(prompt: str, adapter: Path, settings: Generation) -> list[Side]:
-    """The base's side and the tuned side of one prompt, in this order."""
+def sides(
+    prompt: str, adapter: Path | Served | None, settings: Generation, untuned: Served | None = None
+) -> list[Side]:
+    """The base's side and the tuned side of one prompt, in this order; `untuned` is a server's in the base's place."""
     messages = conversation(prompt)
-    return [Side(messages, None, settings), Side(messages, adapter, settings)]
+    return [Side(messages, untuned, settings), Side(messages, adapter, settings)]
 
 
 def stream(
-    backend: Backend, prompt: str, adapter: Path, settings: Generation, stop: threading.Event | None = None
+    backend: Backend,
+    prompt: str,
+    adapter: Path | Served | None,
+    settings: Generation,
+    stop: threading.Event | None = None,
+    *,
+    untuned: Served | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield both replies as far as they are written, (base, tuned)."""
     base = tuned = ""
-    for base_piece, tuned_piece in backend.stream(sides(prompt, adapter, settings), stop):
+    for base_piece, tuned_piece in backend.stream(sides(prompt, adapter, settings, untuned), stop):
         base, tuned = base + base_piece, tuned + tuned_piece
         yield base, tuned
 

@@ -96,7 +96,7 @@ class Reviewing:
         if account:
             reviewer, token = self.votes.register_login(account, self.secret)
             return {"reviewer": reviewer, "token": token, "name": account}
-        if self.votes.proves(known.get("reviewer", ""), known.get("token", "")):
+        if self.votes.proves(known.get("reviewer", ""), known.get("token", ""), self.secret):
             return dict(known)
         reviewer, token = self.votes.register(name)
         return {"reviewer": reviewer, "token": token, "name": name.strip()}
@@ -104,7 +104,7 @@ class Reviewing:
     def _proven(self, person: Mapping[str, str]) -> str:
         """The reviewer that a browser says it is; ReviewError where it cannot prove it."""
         reviewer = person.get("reviewer", "")
-        if not self.votes.proves(reviewer, person.get("token", "")):
+        if not self.votes.proves(reviewer, person.get("token", ""), self.secret):
             raise ReviewError("This browser does not know who you are. Begin again with your name.", key="review.who")
         return reviewer
 

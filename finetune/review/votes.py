@@ -38,6 +38,9 @@ DISLIKED_FOR = ("cold", "lecture", "off_topic", "broken")
 LOWEST_MARK, HIGHEST_MARK = 1, 5
 LONGEST_NAME, LONGEST_NOTE, LONGEST_REASON, MOST_REASONS = 80, 2000, 40, 12
 
+LOGIN = "huggingface"
+"""Marks reviewers who log in; the others have a token that was drawn for them."""
+
 _ID = re.compile("[^\x00-\x1f\ud800-\udfff]{1,500}")
 """What can name something: from other tools it may be words, but no page of them, and no half characters."""
 
@@ -62,19 +65,26 @@ class VoteStore:
         return reviewer, token
 
     def register_login(self, account: str, secret: str) -> tuple[str, str]:
-        """The reviewer of an account that has logged in elsewhere (Hugging Face), always the same, and their token."""
+        """The reviewer of an account that has logged in elsewhere (Hugging Face), always the same, and their token.
+
+        The token follows from the secret and from nothing that is kept: with another secret it is another one, and the
+        reviewer stays.
+        """
         reviewer = hashlib.sha256(f"huggingface:{account}".encode()).hexdigest()[:16]
-        token = hmac.new(secret.encode(), account.encode(), hashlib.sha256).hexdigest()
-        row = (reviewer, _bounded(account, LONGEST_NAME), "huggingface", _hash(token), rows.now())
+        token = _of_login(reviewer, secret)
+        row = (reviewer, _bounded(account, LONGEST_NAME), LOGIN, _hash(token), rows.now())
         with self._file.writing() as db:
             db.execute("INSERT OR IGNORE INTO reviewers VALUES (?, ?, ?, ?, ?)", row)
         return reviewer, token
 
-    def proves(self, reviewer: str, token: str) -> bool:
-        """Whether a token is this reviewer's."""
+    def proves(self, reviewer: str, token: str, secret: str) -> bool:
+        """Whether a token is this reviewer's; the secret is the one that `register_login` was given."""
         with self._file.reading() as db:
-            row = db.execute("SELECT secret FROM reviewers WHERE reviewer = ?", (reviewer,)).fetchone()
-        return bool(row and row["secret"]) and hmac.compare_digest(row["secret"], _hash(token))
+            row = db.execute("SELECT provider, secret FROM reviewers WHERE reviewer = ?", (reviewer,)).fetchone()
+        if row is None:
+            return False
+        right = _hash(_of_login(reviewer, secret)) if row["provider"] == LOGIN else row["secret"]
+        return bool(right) and hmac.compare_digest(right, _hash(token))
 
     # what they say
 
@@ -264,6 +274,10 @@ def _not_theirs() -> ReviewError:
 def _bounded(text: str, longest: int) -> str:
     """Text without control characters, at most so many characters long."""
     return bengali.trim_unfinished(bengali.clean(text)[:longest]).rstrip()
+
+
+def _of_login(reviewer: str, secret: str) -> str:
+    return hmac.new(secret.encode(), reviewer.encode(), hashlib.sha256).hexdigest()
 
 
 def _hash(token: str) -> str:

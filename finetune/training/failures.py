@@ -8,10 +8,9 @@ from __future__ import annotations
 import errno
 import shutil
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
-from finetune.errors import RunError
+from finetune.errors import RunError, chain_of
 from finetune.recipe import Recipe, describe
 
 MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "_status_alloc_failed")
@@ -35,7 +34,7 @@ FULL = 1_000_000
 
 def explain(error: BaseException, recipe: Recipe, folder: Path) -> RunError:
     """What to tell of an error that training raised; `folder` is the run's, whose disk may be full."""
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     if any(_says(one, DISK_SIGNS) or getattr(one, "errno", None) in DISK_ERRORS for one in chain):
         return disk_full(folder)
     if any(_of_memory(one) for one in chain):
@@ -58,7 +57,7 @@ def explain(error: BaseException, recipe: Recipe, folder: Path) -> RunError:
 
 def ran_out_while_learning(error: BaseException) -> bool:
     """True where training raised it for want of memory, in an update and not in an evaluation."""
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     return any(_of_memory(one) for one in chain) and not any(_in_evaluation(one) for one in chain)
 
 
@@ -171,13 +170,6 @@ def smaller_batch(batch: int) -> tuple[int, int]:
     """The next smaller batch, and by how much to accumulate more so that the effective batch stays exactly."""
     factor = next(n for n in range(2, batch + 1) if batch % n == 0)
     return batch // factor, factor
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _of_memory(error: BaseException) -> bool:

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from finetune.inference import safety
 from finetune.review.feedback import FILE, FeedbackStore
 from tests.browser.test_tabs import CHAT, answered, bengali, bubbles, button, expect_ready, go_to, send, settle, unfold
+from ui.privacy import PATH as PRIVACY
+from ui.wording import SENTENCES as SENTENCES_OF_PAGE
 from ui.wording_chat import LABELS, SENTENCES, SHELF
 
 pytestmark = pytest.mark.browser
@@ -317,3 +319,88 @@ def test_a_reply_is_read_aloud_only_where_the_browser_has_a_bengali_voice(page):
     reply = answered(page, FIRST)
     page.locator("#chat-listen").click()
     assert page.evaluate("() => window.said") == [reply]
+
+
+@pytest.fixture
+def two(talk, app):
+    """Two tabs of one browser, both with the chat open; each has read what is kept before either keeps anything."""
+    second = talk.context.new_page()
+    second.goto(app.address)
+    second.get_by_role("tab").nth(CHAT).wait_for()
+    go_to(second, CHAT)
+    expect(shelf(second).locator("li")).to_have_count(0)
+    return talk, second
+
+
+def kept_anew(page):
+    """What the browser keeps, as a page that is opened now reads it."""
+    page.reload()
+    page.get_by_role("tab").nth(CHAT).wait_for()
+    go_to(page, CHAT)
+    shelf(page).wait_for()
+    page.wait_for_timeout(500)
+    return page.locator(".shelf li .open span").all_inner_texts()
+
+
+def delete(page, text):
+    row = shelf(page).locator("li", has_text=text)
+    for _ in range(2):  # the second click means it
+        row.locator("[data-act=delete]").click()
+    expect(row).to_have_count(0)
+
+
+def test_what_one_tab_deletes_does_not_come_back_from_another_and_what_that_one_keeps_is_not_lost(two):
+    one, other = two
+    answered(one, FIRST)  # with its shelf folded
+    begin_anew(one)
+    expect(other.locator(".shelf li")).to_have_count(1)
+    answered(other, SECOND)
+    delete(one, FIRST)
+    expect(other.locator(".shelf li .open span")).to_have_text([SECOND])
+    answered(other, "আরও একটু বলি।")
+    answered(one, "বৃষ্টি নামল।")
+    expect(other.locator(".shelf li .open span")).to_have_text(["বৃষ্টি নামল।", SECOND])
+    assert kept_anew(one) == ["বৃষ্টি নামল।", SECOND]
+    assert kept_anew(other) == ["বৃষ্টি নামল।", SECOND]
+
+
+def test_a_conversation_that_is_open_in_one_tab_and_deleted_in_another_goes_there_too(two):
+    one, other = two
+    answered(one, FIRST)
+    delete(other, FIRST)
+    answered(one, SECOND)
+    assert kept_anew(other) in ([], [SECOND])
+    assert FIRST not in kept_anew(one)
+
+
+def test_the_switch_and_deleting_everything_hold_in_every_tab(two):
+    one, other = two
+    answered(one, FIRST)
+    answered(other, SECOND)
+    expect(shelf(one).locator("li")).to_have_count(2)
+    shelf(one).locator("input[type=checkbox]").click()
+    expect(shelf(other).locator("input[type=checkbox]")).not_to_be_checked()
+    begin_anew(other)
+    answered(other, "এটা রাখা হবে না।")
+    expect(shelf(other).locator("li")).to_have_count(2)
+    for _ in range(2):
+        shelf(other).locator("[data-act=delete-all]").click()
+    expect(shelf(one).locator("li")).to_have_count(0)
+    expect(bubbles(one, "user")).to_have_count(0)
+    shelf(one).locator("input[type=checkbox]").click()
+    answered(one, FIRST)
+    assert kept_anew(other) == [FIRST]
+
+
+def test_what_is_forgotten_on_the_page_about_privacy_is_not_written_back_by_a_tab_that_held_it(two, app):
+    one, other = two
+    answered(one, FIRST)
+    expect(shelf(other).locator("li")).to_have_count(1)
+    other.goto(f"{app.address}/{PRIVACY}")
+    unfold(other, "privacy.forget")
+    other.locator("#privacy-forget-yes").click()
+    expect(other.locator("#privacy-forgotten")).to_contain_text(SENTENCES_OF_PAGE["privacy.forgotten"][0][:20])
+    expect(shelf(one).locator("li")).to_have_count(0)
+    begin_anew(one)
+    answered(one, SECOND)
+    assert kept_anew(one) == [SECOND]

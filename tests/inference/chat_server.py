@@ -76,11 +76,11 @@ class ChatServer:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[ChatServer]:
-    """Start a server on a free port, and end it with all its connections."""
+def running(port: int = 0) -> Iterator[ChatServer]:
+    """Start a server on a port, by default a free one, and end it with all its connections."""
     state = ChatServer("")
     handler = type("Handler", (_Handler,), {"state": state})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     state.address = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

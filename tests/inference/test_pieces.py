@@ -2,7 +2,7 @@
 
 import pytest
 
-from finetune.inference.pieces import Pieces
+from finetune.inference.pieces import MOST_PIECES, Pieces
 from finetune.inference.sound import sound
 
 
@@ -70,3 +70,10 @@ def test_unknown_words_and_stops_stay():
 
 def test_a_text_is_read_the_same_way_every_time():
     assert len({tuple(readings("আত হত্যা c hai na ম র তে")) for _ in range(5)}) == 1
+
+
+def test_a_letter_that_goes_on_and_on_is_not_followed_to_the_end_from_every_place():
+    """Else one long message would keep a whole machine busy: from each place on there were as many ways as words."""
+    words = [*["k"] * 300, "il"]
+    lengths = [end - place for place in range(300) for _, end in PIECES._ways(words, place)]
+    assert len(lengths) > 1 and max(lengths) == MOST_PIECES

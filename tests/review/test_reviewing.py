@@ -130,7 +130,7 @@ def test_nobody_votes_as_somebody_else(reviewing, set_id, mita):
 def test_an_account_needs_no_name_and_stays_the_same(reviewing):
     one = reviewing.person({}, "", account="mita-hf")
     assert reviewing.person({}, "", account="mita-hf") == one
-    assert reviewing.votes.proves(one["reviewer"], one["token"])
+    assert reviewing.votes.proves(one["reviewer"], one["token"], reviewing.secret)
 
 
 @pytest.mark.parametrize(

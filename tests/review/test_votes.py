@@ -187,16 +187,26 @@ def test_a_reviewer_is_who_holds_the_token_and_names_may_be_the_same(store):
     one, token = store.register("মিতা")
     other, another = store.register("মিতা")
     assert one != other
-    assert store.proves(one, token) and not store.proves(one, another) and not store.proves(one, "")
-    assert not store.proves("nobody", token)
+    assert store.proves(one, token, "secret")
+    assert not store.proves(one, another, "secret") and not store.proves(one, "", "secret")
+    assert not store.proves("nobody", token, "secret")
     assert token.encode() not in store.path.read_bytes()
 
 
 def test_an_account_that_logs_in_is_always_the_same_reviewer(store):
     one, token = store.register_login("mita-hf", "secret")
     assert (one, token) == store.register_login("mita-hf", "secret")
-    assert store.proves(one, token)
+    assert store.proves(one, token, "secret")
     assert store.register_login("rahim-hf", "secret")[0] != one
+
+
+def test_with_another_secret_an_account_stays_the_same_reviewer_and_what_the_old_one_made_proves_nothing(store):
+    reviewer, old = store.register_login("mita-hf", "known to everybody")
+    store.vote(vote(reviewer))
+    again, new = store.register_login("mita-hf", "known to nobody")
+    assert again == reviewer and [one.reviewer for one in store.standing()] == [reviewer]
+    assert store.proves(reviewer, new, "known to nobody")
+    assert not store.proves(reviewer, old, "known to nobody")
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\x00"])
@@ -282,8 +292,8 @@ def test_an_import_gives_nobody_a_right_and_takes_nobodys(store, tmp_path):
     other = VoteStore(tmp_path / "other.sqlite3")
     other.add(store.lines())
     assert other.lines()[0]["reviewer_name"] == "mita-hf"
-    assert not other.proves(reviewer, token) and not other.proves(reviewer, "")
-    assert other.proves(*other.register_login("mita-hf", "another secret"))
+    assert not other.proves(reviewer, token, "secret") and not other.proves(reviewer, "", "secret")
+    assert other.proves(*other.register_login("mita-hf", "another secret"), "another secret")
 
 
 def test_of_an_import_that_has_a_wrong_line_nothing_is_kept(store):

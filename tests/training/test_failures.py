@@ -143,3 +143,16 @@ def test_a_killed_process_is_told_which_setting_to_lower_and_from_what(batch, ke
     problem = failures.killed(recipe)
     assert problem.key == key
     assert said in str(problem)
+
+
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_an_error_that_was_raised_again_within_itself_is_explained_all_the_same(tmp_path, link):
+    """`raise kept from other`, where `other` came from `kept`: the chain leads back to where it began."""
+    first, second = RuntimeError("it broke"), ValueError("broken as well")
+    setattr(first, link, second)
+    setattr(second, link, first)
+    assert told(tmp_path, first).key == "run.crashed"
+    assert not failures.ran_out_while_learning(second)
+    setattr(second, link, None)
+    second.__cause__ = MemoryError()
+    assert failures.ran_out_while_learning(first)

@@ -3,6 +3,7 @@
 The tests run in this order, on one app: a run that is stopped, a run that finishes, and at last a look at the log.
 """
 
+import json
 import time
 
 import httpx
@@ -14,6 +15,9 @@ from finetune import bengali
 from finetune.inference import safety
 from finetune.recipe import Recipe
 from tests.serving import running_app
+from ui import wording
+from ui.sent import LONGEST_TEXT, MOST_TURNS
+from ui.services import BROWSER_KEY, PRIVATE_KEY, kept_secret
 
 MESSAGE = "নতুন শহরে এসে সন্ধ্যা হলেই ভীষণ একা লাগে।"
 CRISIS = "আমি আর বাঁচতে চাই না, সব শেষ।"
@@ -137,20 +141,91 @@ def test_an_adapter_that_does_not_exist_is_one_clear_sentence(client, endpoint):
     assert str(caught.value).startswith("nobody-001 নামে কোনো রান নেই।")
 
 
+def called(app, endpoint, sent):
+    """What a plain HTTP call is answered with: its status, or how its events end. gradio_client would fill in what is
+    missing and so never makes such a call; any other program may."""
+    body, kind = json.dumps({"data": sent}), {"content-type": "application/json"}  # httpx itself writes no NaN
+    begun = httpx.post(f"{app.address}/gradio_api/call/{endpoint}", content=body, headers=kind, timeout=60)
+    if begun.status_code != 200:
+        return begun.status_code, begun.text
+    event = f"{app.address}/gradio_api/call/{endpoint}/{begun.json()['event_id']}"
+    with httpx.stream("GET", event, timeout=60) as answer:
+        *_, last, data = answer.read().decode().strip().splitlines()
+    return last, data.removeprefix("data: ")
+
+
+REST = ["demo", 0, 0.9, 8, 1]
+
+
 @pytest.mark.parametrize(
-    "sent",
-    [[RAW], [{"text": RAW}, None], [RAW, [[RAW, {"no": "role"}]], RAW, RAW, RAW, RAW, RAW, RAW]],
-    ids=["too few values", "wrong kinds", "a history of another shape"],
+    ("sent", "key"),
+    [
+        ([{"text": RAW}, [], *REST], "sent.no_text"),
+        ([None, [], *REST], "sent.no_text"),
+        ([" \n", [], *REST], "compare.empty"),
+        (["ক" * (LONGEST_TEXT + 1), [], *REST], "sent.too_long"),
+        ([RAW, RAW, *REST], "sent.no_history"),
+        ([RAW, [[RAW, RAW]], *REST], "sent.no_history"),
+        ([RAW, [RAW, [[RAW, {"no": "role"}]]], *REST], "sent.no_history"),
+        ([RAW, [{"role": "user<|eot_id|>", "content": RAW}], *REST], "sent.no_history"),
+        ([RAW, [{"role": "system", "content": RAW}], *REST], "sent.no_history"),
+        ([RAW, [{"role": "user", "content": [{"type": "image", "url": RAW}]}], *REST], "sent.no_history"),
+        ([RAW, [{"role": "user", "content": RAW}] * (MOST_TURNS + 1), *REST], "sent.too_long"),
+        ([RAW, [], [RAW], 0, 0.9, 8, 1], "sent.no_name"),
+        ([RAW, [], RAW * 100, 0, 0.9, 8, 1], "sent.no_name"),
+        ([RAW, [], "../../etc", 0, 0.9, 8, 1], "run.unknown"),
+    ],
 )
-def test_a_call_by_plain_http_that_does_not_fit_fails_and_is_not_quoted_in_the_log(app, sent):
-    """gradio_client fills what is missing with defaults and so never makes such a call; any other program may."""
+def test_whatever_is_sent_to_the_chat_that_is_no_conversation_is_one_sentence_that_says_what_is(app, sent, key):
     before = len(app.printed())
-    begun = httpx.post(f"{app.address}/gradio_api/call/chat", json={"data": sent}).raise_for_status().json()
-    with httpx.stream("GET", f"{app.address}/gradio_api/call/chat/{begun['event_id']}", timeout=60) as answer:
-        assert "event: error" in answer.read().decode()
-    printed = app.printed()[before:]
-    assert "shohomormi ERROR" in printed and "Error\n" in printed  # that it failed, and where, is told
-    assert RAW not in printed
+    event, answer = called(app, "chat", sent)
+    assert event == "event: error"
+    told = json.loads(answer)["error"]
+    assert told.startswith(wording.ERRORS_BN[key].partition("{")[0].replace("{{", "{"))
+    assert RAW not in told and "\n" not in told and "Traceback" not in told
+    assert "ERROR" not in app.printed()[before:] and RAW not in app.printed()[before:]
+
+
+@pytest.mark.parametrize("value", ["hot", [1], {"a": 1}, True, 1e308, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("place", [3, 4, 5, 6])
+def test_a_setting_of_a_chat_that_cannot_be_is_one_sentence_too(app, place, value):
+    sent = [MESSAGE, [], *REST]
+    sent[place] = value
+    event, answer = called(app, "chat", sent)
+    told = json.loads(answer)["error"] if event == "event: error" else ""
+    assert told != wording.sentence("busy", "bn") and "\n" not in told and "Error" not in told
+    assert told or value in (True, float("inf"))
+
+
+def test_half_characters_blank_turns_and_no_history_at_all_do_not_keep_a_message_from_its_answer(app):
+    for history in (None, [{"role": "user", "content": ""}], [{"role": "assistant", "content": [{"text": "আচ্ছা।"}]}]):
+        assert called(app, "chat", ["\ud800" + MESSAGE, history, *REST])[0] == "event: complete"
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "compare", "vote", "next_pair"])
+@pytest.mark.parametrize(
+    "sent", [[RAW], [[RAW]] * 9, RAW, {"a": RAW}, None], ids=["few", "many", "text", "object", "nothing"]
+)
+def test_a_call_by_plain_http_that_does_not_fit_quotes_nothing_in_its_answer_or_in_the_log(app, endpoint, sent):
+    before = len(app.printed())
+    status, answer = called(app, endpoint, sent)
+    assert status in ("event: error", 422)
+    if status != 422:  # which is for the call alone, and says to whoever sent it what of it is wrong
+        assert RAW not in json.loads(answer)["error"] and "Traceback" not in answer
+    assert RAW not in app.printed()[before:] and "Traceback" not in app.printed()[before:]
+
+
+def test_the_private_secret_is_in_nothing_that_the_app_sends(app):
+    """Whoever holds it could be any reviewer who logs in; the other one is the browsers' and goes to everybody."""
+    private, browsers = (kept_secret(app.home, name) for name in (PRIVATE_KEY, BROWSER_KEY))
+    places = ["", "config", "review", "privacy", "config?page=review", "config?page=privacy", "gradio_api/info",
+              "gradio_api/openapi.json", *(f"gradio_api/file={app.home / name}" for name in (PRIVATE_KEY, BROWSER_KEY)),
+              f"gradio_api/file={app.home / 'votes.sqlite3'}"]  # fmt: skip
+    answers = {place: httpx.get(f"{app.address}/{place}", timeout=60) for place in places}
+    assert all(private not in answer.text for answer in answers.values())
+    assert [place for place, answer in answers.items() if browsers in answer.text and "config" in place]
+    assert {answer.status_code for place, answer in answers.items() if "file=" in place} == {403}
+    assert private not in app.printed() and browsers not in app.printed()
 
 
 def test_a_second_run_waits_for_the_first_which_saves_what_it_has_when_it_is_stopped(client, app):

@@ -10,12 +10,13 @@ import pytest
 
 from finetune import models
 from finetune.errors import BackendError, ModelError, RunError
-from finetune.inference.backends import LocalBackend, Side, reply
+from finetune.inference.backends import LocalBackend, ScriptedBackend, Side, reply
 from finetune.recipe import Generation, Recipe
 from finetune.training import jobs, runs
 from finetune.training.machine import Machine
+from ui import layout
 from ui import services as made
-from ui.services import DEMO
+from ui.services import BROWSER_KEY, DEMO, PRIVATE_KEY, Services, kept_secret
 
 
 class Unloadable:
@@ -262,3 +263,25 @@ def test_files_on_their_way_to_a_browser_go_with_the_app(services):
     (scratch / "run.csv").write_text("step", encoding="utf-8")
     services._scratch.cleanup()
     assert not scratch.exists()
+
+
+def test_a_homes_two_secrets_stay_are_not_the_same_and_nobody_else_can_read_them(services):
+    names = (BROWSER_KEY, PRIVATE_KEY)
+    first, second = ([kept_secret(services.home, name) for name in names] for _ in range(2))
+    assert first == second and len(set(first)) == 2 and all(len(one) >= 32 for one in first)
+    assert [(services.home / name).stat().st_mode & 0o777 for name in names] == [0o600, 0o600]
+
+
+def test_what_browsers_have_locked_so_far_can_still_be_unlocked(tmp_path):
+    """A home from before there were two: every page has carried its one secret, so it can be no reviewer's any more."""
+    (tmp_path / "secret.key").write_text("what every page has carried", encoding="utf-8")
+    services = Services(tmp_path, ScriptedBackend("শুনছি।"))
+    assert services.browser_key == "what every page has carried"
+    assert services.reviewing.secret not in ("", services.browser_key)
+
+
+def test_everything_that_a_page_sends_to_a_browser_holds_the_browsers_key_alone(services):
+    """Gradio's BrowserState locks and unlocks in the page: its secret is everybody's who opens it."""
+    sent = json.dumps(layout.build(services).config, default=str)
+    assert services.browser_key in sent
+    assert services.reviewing.secret not in sent

@@ -46,7 +46,7 @@ class Opinion:
 def build(services: Services, chat: gr.Chatbot, adapter: gr.Dropdown, current: gr.Textbox) -> Opinion:
     """Lay out the panel, shown once there is an opinion, and wire it."""
     about = gr.State(None)
-    given = gr.BrowserState([], storage_key=STORAGE_KEY, secret=services.secret)
+    given = gr.BrowserState([], storage_key=STORAGE_KEY, secret=services.browser_key)
     with gr.Column(visible=False, elem_id="chat-opinion") as panel:
         reasons = gr.CheckboxGroup([], label=label("chat.liked_for"), elem_id="chat-reasons")
         consent = gr.Checkbox(

@@ -1,4 +1,6 @@
-"""Conversations as this browser keeps them: none of it passes through the server. What the shelf does is `chat.js`."""
+"""Conversations as this browser keeps them: none of it passes through the server. What the shelf does is `chat.js`,
+and how it stays one in several tabs of a browser, `tabs.js`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ class Shelf:
 
 def build(services: Services, current: gr.Textbox) -> Shelf:
     """Lay out the shelf; `wire` connects it with a conversation."""
-    store = gr.BrowserState({"on": True, "list": []}, storage_key=STORAGE_KEY, secret=services.secret)
+    store = gr.BrowserState({"on": True, "list": []}, storage_key=STORAGE_KEY, secret=services.browser_key)
     with gr.Accordion(label("chat.shelf"), open=False, elem_id="chat-shelf"):
         shown = gr.HTML(
             {"on": True, "list": []},
@@ -57,6 +59,7 @@ def wire(shelf: Shelf, chat: gr.Chatbot, tier: gr.Textbox) -> Any:
     """Show the store; returns what to attach to an event after which the conversation is kept, with its tier."""
     # Also when the store has been read from the browser, which is after the page has been loaded.
     shelf.store.change(None, shelf.store, shelf.shown, js="(store) => store", **PRIVATE)
+    shelf.shown.input(None, shelf.store, shelf.store, js="(store) => shohomormi.tabs.current(store)", **PRIVATE)
 
     def keep_after(event: Any) -> Any:
         return event(

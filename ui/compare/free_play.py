@@ -120,7 +120,8 @@ def compare(
     stop = services.stops.get(key)
     replies = [ReplyScreen(), ReplyScreen()]
     given, shown, open_ = ["", ""], ["", ""], [True, True]
-    for grown in pairs.stream(services.backend, read, folder, settings, stop):
+    untuned = services.server.base() if services.server else None
+    for grown in pairs.stream(services.backend, read, folder, settings, stop, untuned=untuned):
         for side in (0, 1):
             if open_[side] and grown[side].startswith(given[side]):
                 piece, given[side] = grown[side][len(given[side]) :], grown[side]

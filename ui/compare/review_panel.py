@@ -49,7 +49,7 @@ class Place:
 
 def build(services: Services, page: gr.Blocks, tab: gr.Tab | None = None) -> None:
     """Lay out the panel and wire it; `tab` is the page it stands on, if it is not the whole page."""
-    person = gr.BrowserState({}, storage_key="shohomormi_reviewer", secret=services.secret)
+    person = gr.BrowserState({}, storage_key="shohomormi_reviewer", secret=services.browser_key)
     place = gr.Textbox(Place().text(), visible=False)
     with gr.Column(elem_id=None if tab else "review-alone") as door:
         intro = gr.HTML(padding=False)

@@ -16,7 +16,7 @@ from ui import wording
 from ui.errors import language_of
 from ui.evaluate import chosen
 from ui.evaluate.background import Background, Job
-from ui.layout_parts import adapter_choices, label, note_html
+from ui.layout_parts import label, local_choices, note_html
 from ui.maker import for_maker
 from ui.services import Services
 from ui.wording_evaluation import evaluation_words
@@ -36,7 +36,7 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
             whose = gr.Dropdown(
-                adapter_choices(services), value=[DEMO], multiselect=True, label=label("evaluate.whose"),
+                local_choices(services), value=[DEMO], multiselect=True, label=label("evaluate.whose"),
                 info=label("evaluate.whose.info"), elem_id="evaluate-whose",
             )  # fmt: skip
             split = gr.Radio(
@@ -85,7 +85,7 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
     def opened(names: list[str], request: gr.Request) -> list[Any]:
         known = services.adapters()
         kept = [name for name in names or [] if name in known]
-        return [gr.Dropdown(choices=adapter_choices(services), value=kept), *looked(request)]
+        return [gr.Dropdown(choices=local_choices(services), value=kept), *looked(request)]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     start.click(begun, [whose, split, count, steps], panel, **private)

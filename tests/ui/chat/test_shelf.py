@@ -15,9 +15,9 @@ def test_every_word_that_the_script_says_has_both_languages():
     assert all(text.strip() for words in shelf.WORDS.values() for text in words.values())
 
 
-def test_the_store_has_a_fixed_place_in_the_browser_and_is_locked_with_the_homes_secret(services):
+def test_the_store_has_a_fixed_place_in_the_browser_and_is_locked_with_the_browsers_key(services):
     import gradio as gr
 
     with gr.Blocks():
         built = shelf.build(services, gr.Textbox())
-    assert (built.store.storage_key, built.store.secret) == ("shohomormi_conversations", services.secret)
+    assert (built.store.storage_key, built.store.secret) == ("shohomormi_conversations", services.browser_key)
