@@ -20,8 +20,9 @@ from ui.layout_parts import (
     MODEL_SLOTS,
     adapter_choices,
     adapter_chooser,
+    care_html,
     generation_panel,
-    help_html,
+    help_fold,
     label,
     system_prompt_field,
 )
@@ -95,8 +96,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     kept = shelf.build(services, current)
     panel = generation_panel()
     system = system_prompt_field()
-    with gr.Accordion(label("help"), open=False):
-        card = gr.HTML(padding=False)
+    help_fold()
     again = gr.State(0)
     """How often the last message was answered anew: each retry takes the next seed."""
     meant = gr.State({})
@@ -118,7 +118,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         stands there all the same, and nothing else changes. What was being written before ends first.
         """
         language, tier = language_of(request), tier_of(turns, meanings)
-        shown = {care: beside.care_html(tier, language), urgency: tier, **signed(request)}
+        shown = {care: care_html(tier, language), urgency: tier, **signed(request)}
         if beside.shut(services, turns, meanings):
             return shown
         fixed = help_first(turns, meanings, language)
@@ -250,7 +250,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
 
     def reopened(tier: str, request: gr.Request) -> dict[Any, Any]:
         """What stands beside a conversation from the shelf: help where it was needed."""
-        return {**quiet(), care: beside.care_html(tier or "none", language_of(request))}
+        return {**quiet(), care: care_html(tier or "none", language_of(request))}
 
     def quiet() -> dict[Any, Any]:
         """What belongs to the last reply goes with it."""
@@ -269,9 +269,6 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
 
     around = [others, note, care, meant_row, said.panel]
     buttons = [send, stop]
-
-    def help_card(request: gr.Request) -> str:
-        return help_html(language_of(request))
 
     def stopped(turns: list[Turn], options: Any, request: gr.Request) -> Any:
         """End the reply; where it still waited for its turn, the page does not wait for that."""
@@ -324,5 +321,4 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
     for looked in (tab.select, page.load, clock.tick):
         looked(signed, None, [sign, clock], **quick)
-    page.load(help_card, None, card, **private)
     page.unload(forgotten)

@@ -68,7 +68,7 @@ def add(services: Services) -> None:
         values = [temperature, top_p, max_new_tokens, seed]
         with shown_to_user(language):
             prompt, adapter = sent.message(prompt), sent.name(adapter)
-            yield from free_play.compare(services, prompt, adapter, values, language, f"{request.session_hash}/api")
+            yield from free_play.compare(services, prompt, adapter, values, language)
 
     def start_training(request: gr.Request, recipe: str = DEMO, settings: dict[str, Any] = {}) -> str:  # noqa: B006
         """Start a run from a preset, with settings such as {"training.max_steps": 30}, or let it wait for its turn;

@@ -33,7 +33,7 @@ from finetune.training.history import History
 from finetune.training.machine import machine_now
 from finetune.training.memory import shape
 from ui import served
-from ui.chat.replies import Replies
+from ui.replies import Replies
 from ui.served import SERVER, Server
 
 PATH = "review"
@@ -77,10 +77,8 @@ class Services:
 
     home: Path
     backend: Backend
-    stops: dict[str, threading.Event] = field(default_factory=dict)
-    """By browser session and tab: set to end the reply that is being written there."""
     replies: Replies = field(default_factory=Replies)
-    """What is being written in each browser session's chat."""
+    """What is being written for each browser session, in chat and in Compare."""
     history: History = field(default_factory=History)
     readers: dict[Path, Reader] = field(default_factory=dict)
     """Metrics logs that a page looks at, read as far as they went."""
@@ -210,21 +208,8 @@ class Services:
     def _backend_of(self, one: Contestant) -> Backend:
         return remote.RemoteBackend(one.url, one.model) if one.remote else self.backend
 
-    def stop_event(self, key: str) -> threading.Event:
-        """A fresh stop event for a reply that begins; an earlier reply of the same place ends."""
-        self.stop(key)
-        self.stops[key] = threading.Event()
-        return self.stops[key]
-
-    def stop(self, key: str) -> None:
-        """End the reply that is being written there, if any."""
-        if key in self.stops:
-            self.stops[key].set()
-
     def forget(self, session: str) -> None:
         """A browser tab was closed: end what it was waiting for."""
-        for key in [key for key in self.stops if key.startswith(f"{session}/")]:
-            self.stops.pop(key).set()
         self.replies.forget(session)
 
     def adapters(self) -> list[str]:

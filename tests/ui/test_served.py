@@ -136,7 +136,7 @@ def test_free_play_takes_the_first_of_several_models_for_the_base(server, tmp_pa
     services = services_of(server, tmp_path)
     offer(server, one=None, two=None)
     server.by_model = {name: chat_server.Answer(chat_server.said(f"{name}।")) for name in ("one", "two")}
-    *_, last = free_play.compare(services, "মন ভালো নেই।", f"{OWN}two", [0, 0.9, 8, 1], "bn", "x")
+    *_, last = free_play.compare(services, "মন ভালো নেই।", f"{OWN}two", [0, 0.9, 8, 1], "bn")
     assert last == ("one।", "two।")
 
 

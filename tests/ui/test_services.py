@@ -173,34 +173,11 @@ def test_a_run_on_another_card_is_not_asked_for_its_size(sharing):
     assert services.backend.loaded and services.lent_to == ""
 
 
-# Stop
-
-
-def test_a_new_reply_ends_the_earlier_one_of_the_same_place_and_no_other(services):
-    here, there = services.stop_event("ক/chat"), services.stop_event("খ/chat")
-    again = services.stop_event("ক/chat")
-    assert here.is_set()
-    assert not there.is_set() and not again.is_set()
-
-
-def test_stop_reaches_the_reply_that_is_being_written(services):
-    event = services.stop_event("ক/chat")
-    services.stop("ক/chat")
-    assert event.is_set()
-
-
-def test_stopping_where_nothing_is_written_does_nothing(services):
-    services.stop("কেউ না/chat")
-    assert services.stops == {}
-
-
-def test_closing_a_browser_tab_ends_and_forgets_all_of_its_replies(services):
-    chat, compare = services.stop_event("ক/chat"), services.stop_event("ক/compare")
-    other = services.stop_event("কখ/chat")
+def test_closing_a_browser_tab_ends_all_of_its_replies(services):
+    chat, compare, other = (services.replies.begin(place) for place in ("ক/chat", "ক/compare", "কখ/chat"))
     services.forget("ক")
-    assert chat.is_set() and compare.is_set()
-    assert not other.is_set()
-    assert list(services.stops) == ["কখ/chat"]
+    assert not services.replies.current("ক/chat", chat) and not services.replies.current("ক/compare", compare)
+    assert services.replies.current("কখ/chat", other)
 
 
 def test_the_demo_adapter_is_always_offered_and_of_the_runs_those_that_left_one(services):

@@ -12,7 +12,6 @@ from finetune.training import sharing
 from ui import wording
 from ui.chat.answering import tier_of
 from ui.history import Turn
-from ui.layout_parts import care_html as care_html  # it stands beside what Compare shows, too
 from ui.services import Services
 
 

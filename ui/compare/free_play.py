@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -59,41 +60,67 @@ def build(services: Services, tab: gr.Tab) -> None:
             for side in ("base", "tuned")
         )
     care = gr.HTML(padding=False, elem_id="compare-care")
+    ticket = gr.Textbox(visible=False)
+    """Of the pair that was asked for last."""
     gr.Markdown(label("compare.note"), elem_classes="quiet")
     panel = generation_panel()
 
+    def place(request: gr.Request) -> str:
+        return f"{request.session_hash}/compare"
+
     def begin(text: str, request: gr.Request) -> list[Any]:
-        """What the page shows before the replies: empty sides, and help where the words are heavy."""
-        services.stop_event(f"{request.session_hash}/compare")
-        helped = care_html(tier_of(text), language_of(request))
-        return [gr.Button(interactive=False), gr.Button(interactive=True), "", "", helped]
+        """What the page shows before the replies: empty sides, and help where the words are heavy.
 
-    def answer(request: gr.Request, text: str, name: str, *values: Any) -> Iterator[tuple[str, str]]:
-        language = language_of(request)
-        with shown_to_user(language):
-            yield from compare(services, text, name, values, language, f"{request.session_hash}/compare")
+        Words about dying are answered here, whoever has the model. What was being written before ends first.
+        """
+        language, tier = language_of(request), tier_of(text)
+        asked_for = services.replies.begin(place(request))
+        if tier == "strong":
+            services.replies.settle(place(request))
+        told = help_on_a_side(language) if tier == "strong" else ""
+        return [*buttons(tier != "strong"), told, told, care_html(tier, language), asked_for]
 
-    def end() -> list[Any]:
-        return [gr.Button(interactive=True), gr.Button(interactive=False)]
+    def answer(
+        request: gr.Request, text: str, asked_for: str, name: str, *values: Any
+    ) -> Iterator[tuple[str, str] | Any]:
+        with services.replies.writing(place(request), asked_for) as stopping:
+            if stopping is None:
+                yield gr.skip()
+                return
+            language = language_of(request)
+            with shown_to_user(language):
+                for sides in compare(services, text, name, values, language, stopping):
+                    if not services.replies.current(place(request), asked_for):
+                        return
+                    yield sides
 
-    def stopped(request: gr.Request) -> None:
-        services.stop(f"{request.session_hash}/compare")
+    def buttons(writing: bool) -> list[Any]:
+        return [gr.Button(interactive=not writing), gr.Button(interactive=writing)]
+
+    def end(request: gr.Request) -> Any:
+        """Give the button back, unless the next pair has been asked for meanwhile."""
+        return gr.skip() if services.replies.busy(place(request)) else buttons(False)
+
+    def stopped(request: gr.Request) -> Any:
+        """End the pair; where it still waited for its turn, the page does not wait for that."""
+        return buttons(False) if services.replies.stop(place(request)) else gr.skip()
 
     private = {"api_visibility": "private"}
     for event in (start.click, prompt.submit):
-        begun = event(begin, prompt, [start, stop, base, tuned, care], queue=False, **private)
+        begun = event(begin, prompt, [start, stop, base, tuned, care, ticket], queue=False, **private)
         answered = begun.then(
             answer,
-            [prompt, adapter, *panel],
+            [prompt, ticket, adapter, *panel],
             [base, tuned],
             concurrency_id="model",
             concurrency_limit=MODEL_SLOTS,
             show_progress="minimal",
+            trigger_mode="multiple",  # what is asked for while another pair ends must not be dropped
             **private,
         )
         for ended in (answered.success, answered.failure):  # a stream that fails does not reach .then
-            ended(end, None, [start, stop], queue=False, **private)
-    stop.click(stopped, None, None, queue=False, **private)
+            ended(end, None, [start, stop], queue=False, trigger_mode="multiple", **private)
+    stop.click(stopped, None, [start, stop], queue=False, **private)
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)
 
 
@@ -103,21 +130,29 @@ def tier_of(text: str) -> str:
     return max(safety.screen(text), safety.screen(banglish.understood(text) or text), key=safety.TIERS.index)
 
 
+def help_on_a_side(language: str) -> str:
+    """The fixed message as a plain text field shows it."""
+    return crisis_text(language, again=False).replace("**", "").replace("*", "")
+
+
 def compare(
-    services: Services, text: str, adapter: str, values: Sequence[Any], language: str, key: str
+    services: Services,
+    text: str,
+    adapter: str,
+    values: Sequence[Any],
+    language: str,
+    stop: threading.Event | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Both replies as they grow; the fixed message on both sides where the screen says strong."""
     text = text.strip()
     if not text:
         raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
     if tier_of(text) == "strong":
-        told = crisis_text(language, again=False).replace("**", "").replace("*", "")
-        yield told, told
+        yield help_on_a_side(language), help_on_a_side(language)
         return
     read = banglish.understood(text) or text
     folder = services.adapter(adapter)
     settings = settings_of(services.generation(adapter), *values)
-    stop = services.stops.get(key)
     replies = [ReplyScreen(), ReplyScreen()]
     given, shown, open_ = ["", ""], ["", ""], [True, True]
     untuned = services.server.base() if services.server else None

@@ -4,7 +4,8 @@ import pytest
 
 from finetune.inference import safety
 from ui import wording
-from ui.chat.beside import care_html, note_html, shut, sign_html
+from ui.chat.beside import note_html, shut, sign_html
+from ui.layout_parts import care_html
 
 
 def test_nothing_stands_beside_light_words_and_a_whole_conversation():

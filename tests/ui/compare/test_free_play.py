@@ -1,7 +1,9 @@
 """Compare: two sides from one batch; the screen stands before them."""
 
 import threading
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from finetune import models
@@ -15,8 +17,8 @@ VALUES = [0.5, 0.8, 64, 7]
 CRISIS = "আমি আর বাঁচতে চাই না।"
 
 
-def shown(services, text, adapter=DEMO, values=VALUES, language="bn", key="ক/compare"):
-    return list(free_play.compare(services, text, adapter, values, language, key))
+def shown(services, text, adapter=DEMO, values=VALUES, language="bn", stop=None):
+    return list(free_play.compare(services, text, adapter, values, language, stop))
 
 
 def test_both_sides_grow_by_whole_sentences(services):
@@ -108,17 +110,49 @@ def test_a_direct_crisis_phrase_gets_the_fixed_message_even_where_the_adapter_is
 
 
 def test_stop_ends_both_sides(services):
-    event = services.stop_event("ক/compare")
-    stream = free_play.compare(services, "আজ মনটা খারাপ।", DEMO, VALUES, "bn", "ক/compare")
+    event = threading.Event()
+    stream = free_play.compare(services, "আজ মনটা খারাপ।", DEMO, VALUES, "bn", event)
     next(stream)
     event.set()
     assert list(stream)[-1] == ("কষ্টটা",) * 2  # what was written, and no more
 
 
-def test_another_browsers_stop_does_not_end_them(services):
-    services.stops["খ/compare"] = threading.Event()
-    services.stops["খ/compare"].set()
-    assert shown(services, "আজ মনটা খারাপ।")[-1] == ("কষ্টটা আমি বুঝতে পারছি।",) * 2
+REQUEST = SimpleNamespace(session_hash="ক", cookies={"shohomormi_language": "bn"}, headers={})
+
+
+@pytest.fixture
+def handlers(services):
+    """What the page does, by the names of its functions."""
+    with gr.Blocks() as page, gr.Tab("compare") as tab:
+        free_play.build(services, tab)
+    return {function.fn.__name__: function.fn for function in page.fns.values() if function.fn is not None}
+
+
+def pairs_of(handlers, text, ticket):
+    return [pair for pair in handlers["answer"](REQUEST, text, ticket, DEMO, *VALUES) if pair != gr.skip()]
+
+
+def test_words_about_dying_are_answered_on_both_sides_before_the_model_is_free(services, handlers):
+    start, stop, base, tuned, care, _ = handlers["begin"](CRISIS, REQUEST)
+    assert safety.message("bn") in base and base == tuned and safety.helplines()[0].number in care
+    assert start.interactive and not stop.interactive
+
+
+def test_the_prompt_that_was_asked_last_is_answered_and_no_other(services, handlers):
+    *_, first = handlers["begin"]("আজ মনটা খারাপ।", REQUEST)
+    *_, second = handlers["begin"]("চাকরিটা গেছে।", REQUEST)
+    assert pairs_of(handlers, "আজ মনটা খারাপ।", first) == []
+    assert handlers["end"](REQUEST) == gr.skip()
+    assert pairs_of(handlers, "চাকরিটা গেছে।", second)[-1] == ("কষ্টটা আমি বুঝতে পারছি।",) * 2
+    assert handlers["end"](REQUEST)[0].interactive
+    ((asked, _),) = services.backend.asked
+    assert asked.messages[-1]["content"] == "চাকরিটা গেছে।"
+
+
+def test_stop_gives_the_button_back_where_the_pair_still_waited_for_its_turn(services, handlers):
+    *_, ticket = handlers["begin"]("আজ মনটা খারাপ।", REQUEST)
+    assert handlers["stopped"](REQUEST)[0].interactive
+    assert pairs_of(handlers, "আজ মনটা খারাপ।", ticket) == [] and services.backend.asked == []
 
 
 def test_what_goes_wrong_while_writing_reaches_the_reader(services):

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from ui.chat import replies as module
-from ui.chat.replies import Replies
+from ui import replies as module
+from ui.replies import Replies
 
 HERE, THERE = "ক/chat", "খ/chat"
 
