@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -120,24 +121,15 @@ class LocalBackend:
         adapter = self._adapters.pop(key, None)
         if adapter is None:
             adapter = adapters.read(folder, self._decoder.dtype, str(self._decoder.device))
-            self._refuse_other_base(adapter)
-            kept = [(k, v) for k, v in self._adapters.items() if k[0] != folder]
-            self._adapters = dict(kept[-(KEPT_ADAPTERS - 1) :])
+            adapters.check_fits(adapter, self._decoder, self.model)
+            self._adapters = dict([one for one in self._adapters.items() if one[0][0] != folder][1 - KEPT_ADAPTERS :])
         self._adapters[key] = adapter  # the last used last
         return adapter
-
-    def _refuse_other_base(self, adapter: Any) -> None:
-        for (layer, projection), (a, b) in adapter.matrices.items():
-            fits = self._decoder.sizes[projection] == (a.shape[1], b.shape[0])
-            if layer >= len(self._decoder.layers) or not fits:
-                raise other_base(adapter.folder.name, adapter.base, self.model)
 
     def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
         """See Backend. Waits for its turn where another stream is being written."""
         writers: list[TokenText] = []
-        with contextlib.closing(
-            self.tokens(sides, stop=stop)
-        ) as steps:  # closing ends the work and frees the lock at once
+        with contextlib.closing(self.tokens(sides, stop=stop)) as steps:  # which ends the work, frees the lock at once
             for tokens in steps:
                 if stop is not None and stop.is_set():
                     break
@@ -180,7 +172,7 @@ class LocalBackend:
         """
         if not sides:
             return
-        from finetune.inference.decoding import Request
+        from finetune.inference.decoding import Decoder, Request
 
         with self._turn(stop) as come:
             if not come:
@@ -196,12 +188,8 @@ class LocalBackend:
                 for side in sides
             ]
             ends = set() if ignore_end else stop_ids(self._tokenizer)
-            if plain:
-                from finetune.inference.decoding import Decoder
-
-                yield from Decoder.generate(self._decoder, requests, ends, stop)
-            else:
-                yield from self._decoder.generate(requests, ends, stop)
+            generate = partial(Decoder.generate, self._decoder) if plain else self._decoder.generate
+            yield from generate(requests, ends, stop)
 
     @contextlib.contextmanager
     def _turn(self, stop: threading.Event | None) -> Iterator[bool]:
@@ -291,18 +279,6 @@ class ScriptedBackend:
             if isinstance(piece, Exception):
                 raise piece
             yield [piece for _ in sides]
-
-
-def other_base(adapter: str, base: str, resident: str) -> BackendError:
-    """What is said of an adapter whose base is not the one in memory."""
-    return BackendError(
-        f"The adapter {adapter} was trained on {base}, not on the base in memory ({resident}). Start the app with that"
-        " base, or choose another adapter.",
-        key="backend.other_base",
-        adapter=adapter,
-        base=base,
-        resident=resident,
-    )
 
 
 def cleaned(messages: Sequence[Message]) -> list[Message]:

@@ -11,16 +11,14 @@ Batches are fixed by the folder, written whole and synced; whoever goes on after
 and writes it again. One that does not fit into memory is halved, and the folder says so. No file holds a time or a
 path, so an evaluation that was cut off anywhere comes out byte for byte as one that was not, on the same machine.
 Replies are texts as people are shown them (`TokenText`), with a mark where what the model wrote was broken, which
-people are not shown. A model sees one batch at a time, however large the split is. It does not know what the figures mean
-(`evaluation_figures.py`).
+people are not shown. A model sees one batch at a time, however large the split is. It does not know what the figures
+mean (`evaluation_figures.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import os
 import threading
 import time
 import unicodedata
@@ -140,7 +138,7 @@ class _Writing:
     def _log(self, stage: str, name: str, make: Callable[[list[Question]], list[Line] | None]) -> bool:
         """Append a batch of lines after the other to a file; True once all are there, False where `stop` was set."""
         file, total = self.folder / name, len(self.questions)
-        number = _mend(file, self.questions, self.sizes[stage])
+        number = evaluation_batches.mend(file, [one.id for one in self.questions], self.sizes[stage])
         done = before = sum(self.sizes[stage][:number])
         self.report(Progress(stage, done, total, 0.0 if done == total else None))
         began = time.monotonic()
@@ -268,34 +266,6 @@ def _begin(folder: Path, order: Order) -> None:
             key="evaluation.other",
             folder=folder.name,
         )
-
-
-def _mend(file: Path, questions: Sequence[Question], sizes: Sequence[int]) -> int:
-    """Cut a log off after the last batch that is there whole and in its place; how many batches that are."""
-    if not file.is_file():
-        return 0
-    whole = end = at = 0
-    with file.open("rb") as opened:
-        asked = iter(questions)
-        for size in sizes:
-            for question, line in zip(itertools.islice(asked, size), opened, strict=False):
-                if not line.endswith(b"\n") or _id(line) != question.id:
-                    break
-                at, size = at + len(line), size - 1
-            if size:
-                break
-            whole, end = whole + 1, at
-    if file.stat().st_size > end:
-        os.truncate(file, end)
-    return whole
-
-
-def _id(line: bytes) -> str | None:
-    """The question of a line; None where a killed process or a crashed file system left something else."""
-    try:
-        return json.loads(line)["id"]
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _line(what: Line) -> str:

@@ -10,7 +10,9 @@ by then. It knows memory as the card tells it and as a batch that fails does, an
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,3 +101,32 @@ def read(folder: Path, total: int, stages: Sequence[str]) -> Sizes | None:
 def write(folder: Path, sizes: Mapping[str, Sequence[int]]) -> None:
     """Lay the sizes down, whole or not at all."""
     durable.replace(folder / FILE, json.dumps({stage: list(one) for stage, one in sizes.items()}) + "\n")
+
+
+def mend(file: Path, ids: Sequence[str], sizes: Sequence[int]) -> int:
+    """Cut a log of a line a question off after its last batch that is whole and in its place; how many those are."""
+    if not file.is_file():
+        return 0
+    whole = end = at = 0
+    with file.open("rb") as opened:
+        asked = iter(ids)
+        for size in sizes:
+            left = size
+            for wanted, line in zip(itertools.islice(asked, size), opened, strict=False):
+                if not line.endswith(b"\n") or _id(line) != wanted:
+                    break
+                at, left = at + len(line), left - 1
+            if left:
+                break
+            whole, end = whole + 1, at
+    if file.stat().st_size > end:
+        os.truncate(file, end)
+    return whole
+
+
+def _id(line: bytes) -> str | None:
+    """The question of a line; None where a killed process or a crashed file system left something else."""
+    try:
+        return json.loads(line)["id"]
+    except (ValueError, KeyError, TypeError):
+        return None

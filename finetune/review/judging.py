@@ -51,7 +51,6 @@ HOW = Generation(max_new_tokens=12, temperature=0.0)
 FEWEST_SHARED = 15
 """Pairs that both judge and people have judged, below which no coefficient is given: it would be noise."""
 
-
 _MARKS = re.compile(r"[\s*_`\"'“”‘’().:।!,-]+")
 
 
@@ -153,8 +152,7 @@ def save(folder: Path, result: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """What was saved there; None where nothing was, where another adapter answered then, or where the file is damaged:
-    asking again costs nothing."""
+    """What was saved there; None where nothing was, another adapter answered then, or the file is damaged."""
     try:
         kept = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):

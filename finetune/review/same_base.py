@@ -16,7 +16,7 @@ from typing import Any
 
 from finetune import models
 from finetune.errors import ModelError
-from finetune.inference.backends import other_base
+from finetune.inference.adapters import other_base
 
 CONFIGURED = ("vocab_size", "max_position_embeddings", "rms_norm_eps")
 """Of a configuration what copies of one model have in common, beside how positions are turned."""

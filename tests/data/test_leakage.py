@@ -126,6 +126,8 @@ def test_results_hold_the_facts_the_sentence_and_every_pair():
         "near": 0,
         "replies": 0,
         "percent": "100",
+        "beside": None,
+        "shared": 0,
         "sentence": report.sentence(),
         "pairs": [{"other": 1, "train": 1, "similarity": 1.0, "exact": True}],
     }

@@ -37,6 +37,23 @@ def test_sizes_are_read_back_and_what_cannot_be_theirs_is_not(tmp_path):
         assert evaluation_batches.read(tmp_path, 5, ["bits"]) is None, left
 
 
+def test_a_log_is_cut_off_after_its_last_whole_batch(tmp_path):
+    log, ids = tmp_path / "log.jsonl", ["a", "b", "c", "d", "e"]
+    assert evaluation_batches.mend(log, ids, [2, 2, 1]) == 0
+    lines = [f'{{"id": "{one}"}}\n' for one in ids]
+    for text, whole, kept in (
+        ("".join(lines), 3, 5),
+        ("".join(lines[:4]) + '{"id": "e"}', 2, 4),
+        ("".join(lines[:3]), 1, 2),
+        ("".join([*lines[:2], lines[3], lines[2]]), 1, 2),
+        ("".join([*lines[:2], "[1]\n", lines[3]]), 1, 2),
+        ("\0" * 40, 0, 0),
+    ):
+        log.write_text(text, encoding="utf-8")
+        assert evaluation_batches.mend(log, ids, [2, 2, 1]) == whole
+        assert log.read_text("utf-8") == "".join(lines[:kept])
+
+
 def test_a_card_is_filled_by_what_is_free_on_it_and_not_by_what_it_has(monkeypatch):
     monkeypatch.setattr(models, "device", lambda: "cuda")
     monkeypatch.setattr(models, "compute_dtype", lambda: torch.bfloat16)

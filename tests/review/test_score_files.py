@@ -52,7 +52,7 @@ def test_means_over_lines_have_intervals(files):
 
 
 def test_every_mean_has_its_interval_and_lines_with_one_prompt_are_drawn_together(files):
-    paths = files(said=REPLIES * 5, wanted=REPLIES[:1] * 15, asked=["এক", "দুই", "তিন"] * 5, none=[""] * 15)
+    paths = files(said=REPLIES * 5, wanted=REPLIES[:1] * 15, asked=["এক", "দুই", "তিন"] * 5, own=["এক", *[""] * 14])
     bare = score_files.score_files(paths["said"], paths["wanted"])
     means = {name for name, value in bare.items() if isinstance(value, float)}
     assert means - {"bleu", "distinct", "commonest_opener"} == set(bare["intervals"])
@@ -61,7 +61,7 @@ def test_every_mean_has_its_interval_and_lines_with_one_prompt_are_drawn_togethe
     assert one["finished"]["high"] - one["finished"]["low"] > 2 * (
         bare["intervals"]["finished"]["high"] - bare["intervals"]["finished"]["low"]
     )
-    apart = score_files.score_files(paths["said"], paths["wanted"], paths["none"])["intervals"]
+    apart = score_files.score_files(paths["said"], paths["wanted"], paths["own"])["intervals"]
     assert apart["finished"] == bare["intervals"]["finished"]  # lines without a prompt are each their own
 
 

@@ -13,8 +13,8 @@ REPLY = "ফেলের কষ্টের ওপর বাবার চুপ 
 OVERLAP = ("chrf", "rouge1", "rouge2", "rougeL")
 
 CONTRACT = {
-    *OVERLAP, "length_ratio", "distinct1", "distinct2", "repetition", "script_share", "intruding_script",
-    "empty", "english_drift", "broken", "truncated", "copied", "intent_question", "intent_acknowledge", "intent_console",
+    *OVERLAP, "length_ratio", "distinct1", "distinct2", "repetition", "script_share", "empty", "intruding_script",
+    "english_drift", "broken", "truncated", "copied", "intent_question", "intent_acknowledge", "intent_console",
     "intent_agree", "intent_encourage", "intent_sympathise", "intent_suggest", "intent_wish",
 }  # fmt: skip
 
