@@ -28,7 +28,7 @@ from finetune.data import sources
 from finetune.data.prompts import PromptFormat
 from finetune.inference.backends import LocalBackend
 from finetune.recipe import Recipe
-from finetune.review import evaluating, evaluation_order
+from finetune.review import durable, evaluating, evaluation_batches, evaluation_order
 from finetune.training import memory
 from finetune.training.machine import machine
 
@@ -59,8 +59,15 @@ def evaluate(folder: Path, shape: str | None, questions: int, seconds: float | N
     order = evaluation_order.of_adapter(adapter, recipe, backend, "test", questions)
     stop, done = threading.Event(), {stage: 0 for stage in evaluating.STAGES}
 
+    spent = folder / "seconds.json"
+    before = json.loads(spent.read_text()) if spent.is_file() else []
+
+    def write_down() -> None:  # after each batch, for who is killed has spent its seconds too
+        durable.replace(spent, json.dumps([*before, round(time.perf_counter() - began, 1)]))
+
     def report(progress: evaluating.Progress) -> None:
         done[progress.stage] = progress.done
+        write_down()
         print(f"{progress.stage}: {progress.done} of {progress.total}", file=sys.stderr, flush=True)
 
     if seconds:
@@ -69,12 +76,11 @@ def evaluate(folder: Path, shape: str | None, questions: int, seconds: float | N
         timer.start()
     began = time.perf_counter()
     evaluating.run(folder / "evaluation", order, backend, stop, report)
-    spent = folder / "seconds.json"
-    before = json.loads(spent.read_text()) if spent.is_file() else []
-    spent.write_text(json.dumps([*before, round(time.perf_counter() - began, 1)]))
+    write_down()
     return {
         "questions": len(order.questions), "done": done, "seconds": json.loads(spent.read_text()),
-        "batching": asdict(order.batching), "tokens_a_reply": TOKENS, "machine": machine().name,
+        "batches": json.loads((folder / "evaluation" / evaluation_batches.FILE).read_text()),
+        "tokens_a_reply": TOKENS, "machine": machine().name,
         "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ import regex
 
 VIRAMA = "\u09cd"
 REPLACEMENT = "\ufffd"
-SENTENCE_ENDS = "।?!"
+SENTENCE_ENDS = "।॥?!.…"
 
 STOPWORDS = frozenset(
     unicodedata.normalize(
@@ -41,6 +41,8 @@ _LETTER = regex.compile(r"[\p{L}\p{M}]")
 _BENGALI_LETTERS = re.compile(f"[{''.join(_LETTER.findall(''.join(map(chr, range(0x0980, 0x0A00)))))}]+")
 _GRAPHEME = regex.compile(r"\X")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[\u200c\u200d'’-][\p{L}\p{M}\p{N}]+)*")
+_STOP = r"(?<!\.)\.(?=[”’\"')»]*(?:\s|$))"
+_SENTENCE = re.compile(rf"(?:(?!{_STOP})[^।॥?!\n])+(?:[।॥?!]+|{_STOP})?|[।॥?!]+")
 _MOJIBAKE = re.compile(r"à¦|à§|â€|Ã[\x80-\xbf]")
 _ORPHANS = regex.compile(r"(?<![\p{L}\p{M}\p{N}\u200c\u200d])[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7\u200c\u200d]+")
 _DEPENDENT = re.compile("[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7]")
@@ -106,8 +108,17 @@ def broken_graphemes(text: str) -> list[str]:
     ]
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, each with the marks that end it, parted at । ॥ ? ! a line break or a full stop.
+
+    A full stop ends one only before a blank or the end: not within a number (৩.৫), an address, or the dots of a pause,
+    which stand in mid-sentence as … does. An abbreviation with a stop (ডা. রহমান) is taken for an end all the same.
+    """
+    return [found.strip() for found in _SENTENCE.findall(text) if found.strip()]
+
+
 def ends_sentence(text: str) -> bool:
-    """True where the text ends with । ? or !, closing quotation marks and brackets aside."""
+    """True where the text ends with । ॥ ? ! … or a full stop, closing quotation marks and brackets aside."""
     return text.rstrip().rstrip("”’\"')»").endswith(tuple(SENTENCE_ENDS))
 
 

@@ -1,6 +1,7 @@
 """The evaluation's bench: cut off and taken up again, it ends with every question answered."""
 
 import csv
+import json
 
 import pytest
 
@@ -17,6 +18,20 @@ def test_a_bench_that_is_cut_off_goes_on_where_it_was(tmp_path, monkeypatch):
     assert len(whole["seconds"]) == 2
     again = bench_evaluation.evaluate(tmp_path, None, questions=40)
     assert again["seconds"][:2] == whole["seconds"] and again["seconds"][2] < 5
+
+
+def test_a_bench_that_is_killed_has_its_seconds_written_down(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_evaluation, "TOKENS", 4)
+
+    def killed(folder, order, backend, stop, report):
+        report(bench_evaluation.evaluating.Progress("bits", 2, 40))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench_evaluation.evaluating, "run", killed)
+    for times in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            bench_evaluation.evaluate(tmp_path, None, questions=40)
+        assert len(json.loads((tmp_path / "seconds.json").read_text())) == times
 
 
 def test_rows_are_about_as_long_as_they_should_be(tmp_path):

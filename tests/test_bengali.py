@@ -211,14 +211,34 @@ def test_sound_text_has_no_broken_grapheme(text):
 # sentence ends
 
 
-@pytest.mark.parametrize("text", ["আছি।", "কেন?", "বাহ!", "“আছি।”", "(কেন?)", "আছি।’ ", "বাহ!»\n"])
-def test_a_danda_a_question_mark_and_an_exclamation_mark_end_a_sentence(text):
+@pytest.mark.parametrize(
+    "text",
+    ["আছি।", "কেন?", "বাহ!", "“আছি।”", "(কেন?)", "আছি।’ ", "বাহ!»\n", "আছি.", "আছি…", "আছি॥", "আছি...", "সাল ২০২০."],
+)
+def test_a_danda_a_question_mark_an_exclamation_mark_and_a_full_stop_end_a_sentence(text):
     assert bengali.ends_sentence(text)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "আছি", "আছি,", "আছি.", "আছি…", "”", "»)", "।আছি"])
+@pytest.mark.parametrize("text", ["", "  ", "আছি", "আছি,", "”", "»)", "।আছি", ".আছি", "৩.৫"])
 def test_anything_else_does_not_end_a_sentence(text):
     assert not bengali.ends_sentence(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("আছি। কেন? বাহ!", ["আছি।", "কেন?", "বাহ!"]),
+        ("মন ভালো নেই. কথা বলুন.", ["মন ভালো নেই.", "কথা বলুন."]),
+        ("“ভালো আছি.” তারপর?", ["“ভালো আছি.", "” তারপর?"]),
+        ("৩.৫ কিলোমিটার হাঁটুন, www.dot.com দেখুন।", ["৩.৫ কিলোমিটার হাঁটুন, www.dot.com দেখুন।"]),
+        ("জানি না... হয়তো… দেখি", ["জানি না... হয়তো… দেখি"]),
+        ("শেষ॥ শুরু\nআবার", ["শেষ॥", "শুরু", "আবার"]),
+        ("কী?! না।।", ["কী?!", "না।।"]),
+        ("", []),
+    ],
+)
+def test_sentences_are_parted_where_one_ends_and_not_within_numbers_addresses_or_pauses(text, parts):
+    assert bengali.sentences(text) == parts
 
 
 # unfinished ends

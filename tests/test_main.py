@@ -418,3 +418,15 @@ def test_runs_live_in_a_folder_named_workspace_unless_the_environment_says_other
     del os.environ["SHOHOMORMI_HOME"]
     monkeypatch.chdir(tmp_path)
     assert home() == tmp_path / "workspace"
+
+
+def test_evaluate_hands_on_how_long_a_reply_may_be(monkeypatch):
+    from finetune.errors import ReviewError
+    from finetune.review import evaluation_order
+
+    def asked(backend, split, limit, new_tokens):
+        raise ReviewError(f"{split}, {limit}, {new_tokens}")
+
+    monkeypatch.setattr(evaluation_order, "of_demo", asked)
+    assert "validation, 4, 7" in refused("evaluate", "--split", "validation", "--limit", 4, "--new-tokens", 7)
+    assert "test, 4, None" in refused("evaluate", "--limit", 4)

@@ -28,6 +28,15 @@ EVALUATION: dict[str, tuple[str, str]] = {
         "Leakage: {percent}% of this split’s {others} questions also stand in the {train} training rows ({exact} word for"
         " word, {near} nearly), so the figures look better than the model is.",
     ),
+    "leakage.beside.none": (
+        "আলাদা রাখা অন্য ভাগের {beside}টি সারিতে এই ভাগের একটা প্রশ্নও নেই।",
+        "None of this split’s questions stands in the {beside} rows of the other one that was kept aside.",
+    ),
+    "leakage.beside.found": (
+        "আলাদা রাখা অন্য ভাগের {beside}টি সারিতে এই ভাগের {shared}টি প্রশ্ন আছে, তাই দুটো ভাগ পুরোপুরি আলাদা নয়।",
+        "{shared} of this split’s questions stand in the {beside} rows of the other one that was kept aside: the two are not"
+        " apart.",
+    ),
     "leakage.replies": (
         "এই ভাগের {replies}টি সারির উত্তর শেখানোর সারিতেও হুবহু আছে।",
         "Rows whose reply also stands in the training rows word for word: {replies}.",
@@ -98,6 +107,7 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "metric.script_share": ("বাংলা অক্ষর", "Bengali letters"),
     "metric.intruding_script": ("অন্য লিপি ঢুকেছে", "Another script intrudes"),
     "metric.english_drift": ("ইংরেজি হরফে সরে গেছে", "Drifts into Latin letters"),
+    "metric.empty": ("কিছুই লেখেনি", "Writes nothing"),
     "metric.broken": ("ভাঙা অক্ষর", "Broken letters"),
     "metric.truncated": ("মাঝপথে কাটা", "Cut off"),
     "metric.finished": ("বাক্য শেষ করেছে", "Ends its sentence"),

@@ -41,6 +41,10 @@ class Leakage:
     pairs: tuple[Pair, ...]
     replies: int
     """Rows whose reply also stands in the training rows word for word, whatever the question."""
+    beside: int | None = None
+    """Rows of the other split that was kept aside, in which they were looked for too; None where nobody gave one."""
+    shared: int = 0
+    """Questions that stand in that other split, word for word or nearly."""
 
     @cached_property
     def exact(self) -> int:
@@ -55,13 +59,14 @@ class Leakage:
     def sentence(self) -> str:
         """The first line of a report, in English; `facts` has what varies in it."""
         found = self.facts()
+        told_beside = self._beside() + self._replies()
         if not self.pairs:
             told = f"No leakage found: none of the {self.others:,} questions stands in the {self.train:,} training rows"
-            return f"{told}, word for word or with {NEAR_IDENTICAL:.0%} of its words.{self._replies()}"
+            return f"{told}, word for word or with {NEAR_IDENTICAL:.0%} of its words.{told_beside}"
         return (
             f"Leakage: {len(self.pairs):,} of {self.others:,} questions ({found['percent']}%) also stand in the"
             f" {self.train:,} training rows, {self.exact:,} word for word and {self.near:,} with {NEAR_IDENTICAL:.0%}"
-            f" or more of their words, so the figures look better than the model is.{self._replies()}"
+            f" or more of their words, so the figures look better than the model is.{told_beside}"
         )
 
     def facts(self) -> dict[str, Any]:
@@ -73,6 +78,8 @@ class Leakage:
             "exact": self.exact,
             "near": self.near,
             "replies": self.replies,
+            "beside": self.beside,
+            "shared": self.shared,
             "percent": f"{percent:.1f}".removesuffix(".0"),
         }
 
@@ -80,23 +87,38 @@ class Leakage:
         """The facts, the sentence and the pairs, as results hold them."""
         return {**self.facts(), "sentence": self.sentence(), "pairs": [asdict(pair) for pair in self.pairs]}
 
+    def _beside(self) -> str:
+        if self.beside is None:
+            return ""
+        if not self.shared:
+            return f" None stands in the {self.beside:,} rows of the other split that was kept aside."
+        return (
+            f" {self.shared:,} of the questions stand in the {self.beside:,} rows of the other split that was kept"
+            " aside: validation and test are not apart."
+        )
+
     def _replies(self) -> str:
         return f" Replies that stand there word for word: {self.replies:,}." if self.replies else ""
 
 
-def between(train: Sequence[Row], others: Sequence[Row]) -> Leakage:
+def between(train: Sequence[Row], others: Sequence[Row], beside: Sequence[Row] = ()) -> Leakage:
     """Look for the questions of `others` among those of `train`; rows as `splits.read_split` gives them.
 
+    beside: the rows of the other split that was kept aside, where there are any; what stands there too is counted.
     A question of fewer than FEWEST_WORDS words is only found where all its words are the same in the same order.
     """
     index = _Index([row["question"] for row in train])
     pairs = [index.nearest(row["question"], number) for number, row in enumerate(others, start=1)]
     known = {_form(row["answer"]) for row in train}
+    kept = _Index([row["question"] for row in beside]) if beside else None
+    shared = [kept is not None and kept.nearest(row["question"], 0) is not None for row in others]
     return Leakage(
         train=len(train),
         others=len(others),
         pairs=tuple(pair for pair in pairs if pair is not None),
         replies=sum(_form(row["answer"]) in known for row in others),
+        beside=len(beside) if beside else None,
+        shared=sum(shared),
     )
 
 

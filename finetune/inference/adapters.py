@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data.prompts import PromptFormat
-from finetune.errors import ModelError
+from finetune.errors import BackendError, ModelError
 from finetune.models import read_adapter_config
 
 _MATRIX = re.compile(r"\.layers\.(\d+)\.(?:self_attn|mlp)\.((?:[qkvo]|gate|up|down)_proj)\.lora_([AB])\.weight$")
@@ -57,6 +57,25 @@ def read(folder: Path, dtype: Any, device: str) -> Adapter:
         scaling = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
         matrices[place] = (pair["A"].to(device, dtype), (pair["B"].float() * scaling).to(device, dtype))
     return Adapter(folder, config.get("base_model_name_or_path", ""), PromptFormat.load(folder), matrices)
+
+
+def check_fits(adapter: Adapter, decoder: Any, resident: str) -> None:
+    """BackendError where an adapter's matrices have other shapes than the projections of the base in memory."""
+    for (layer, projection), (a, b) in adapter.matrices.items():
+        if layer >= len(decoder.layers) or decoder.sizes[projection] != (a.shape[1], b.shape[0]):
+            raise other_base(adapter.folder.name, adapter.base, resident)
+
+
+def other_base(adapter: str, base: str, resident: str) -> BackendError:
+    """What is said of an adapter whose base is not the one in memory."""
+    return BackendError(
+        f"The adapter {adapter} was trained on {base}, not on the base in memory ({resident}). Start the app with that"
+        " base, or choose another adapter.",
+        key="backend.other_base",
+        adapter=adapter,
+        base=base,
+        resident=resident,
+    )
 
 
 def _not_plain(folder: Path, feature: str) -> ModelError:

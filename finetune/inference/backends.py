@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,6 +59,10 @@ class Backend(Protocol):
 
 WAIT = 0.05
 """Seconds after which whoever waits for a turn looks whether they are still wanted."""
+
+
+KEPT_ADAPTERS = 2
+"""Adapters that stay on the card, the last used ones: two contestants of a review. More of one batch are read again."""
 
 
 class LocalBackend:
@@ -120,32 +125,18 @@ class LocalBackend:
 
         models.read_adapter_config(folder)
         key = (folder, (folder / "adapter_model.safetensors").stat().st_mtime)
-        if key not in self._adapters:
+        adapter = self._adapters.pop(key, None)
+        if adapter is None:
             adapter = adapters.read(folder, self._decoder.dtype, str(self._decoder.device))
-            self._refuse_other_base(adapter)
-            self._adapters = {k: v for k, v in self._adapters.items() if k[0] != folder}
-            self._adapters[key] = adapter
-        return self._adapters[key]
-
-    def _refuse_other_base(self, adapter: Any) -> None:
-        for (layer, projection), (a, b) in adapter.matrices.items():
-            fits = self._decoder.sizes[projection] == (a.shape[1], b.shape[0])
-            if layer >= len(self._decoder.layers) or not fits:
-                raise BackendError(
-                    f"The adapter {adapter.folder.name} was trained on {adapter.base}, not on the base in memory"
-                    f" ({self.model}). Start the app with that base, or choose another adapter.",
-                    key="backend.other_base",
-                    adapter=adapter.folder.name,
-                    base=adapter.base,
-                    resident=self.model,
-                )
+            adapters.check_fits(adapter, self._decoder, self.model)
+            self._adapters = dict([one for one in self._adapters.items() if one[0][0] != folder][1 - KEPT_ADAPTERS :])
+        self._adapters[key] = adapter  # the last used last
+        return adapter
 
     def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
         """See Backend. Waits for its turn where another stream is being written."""
         writers: list[TokenText] = []
-        with contextlib.closing(
-            self.tokens(sides, stop=stop)
-        ) as steps:  # closing ends the work and frees the lock at once
+        with contextlib.closing(self.tokens(sides, stop=stop)) as steps:  # which ends the work, frees the lock at once
             for tokens in steps:
                 if stop is not None and stop.is_set():
                     break
@@ -172,15 +163,23 @@ class LocalBackend:
         return replace(side, messages=kept), left_out
 
     def tokens(
-        self, sides: Sequence[Side], *, ignore_end: bool = False, stop: threading.Event | None = None
+        self,
+        sides: Sequence[Side],
+        *,
+        ignore_end: bool = False,
+        plain: bool = False,
+        stop: threading.Event | None = None,
     ) -> Iterator[list[int | None]]:
         """The token ids behind `stream`, a list a step; ignore_end goes on to max_new_tokens whatever is said.
 
+        plain: by the loop that keeps nothing from one batch to the next. The static one adds adapters up in the order
+        of their slots, which is that of what this process answered before, so that two processes may differ in a last
+        bit; who must get the same bytes again asks for the plain one, which on a GPU is slower for few rows.
         `stop` is heeded before the prompts are read and while they are; between two steps who iterates does so.
         """
         if not sides:
             return
-        from finetune.inference.decoding import Request
+        from finetune.inference.decoding import Decoder, Request
 
         with self._turn(stop) as come:
             if not come:
@@ -195,7 +194,9 @@ class LocalBackend:
                 )
                 for side in sides
             ]
-            yield from self._decoder.generate(requests, set() if ignore_end else stop_ids(self._tokenizer), stop)
+            ends = set() if ignore_end else stop_ids(self._tokenizer)
+            generate = partial(Decoder.generate, self._decoder) if plain else self._decoder.generate
+            yield from generate(requests, ends, stop)
 
     @contextlib.contextmanager
     def _turn(self, stop: threading.Event | None) -> Iterator[bool]:

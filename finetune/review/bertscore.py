@@ -23,20 +23,48 @@ LAYER = 9
 MOST_TOKENS = 512
 """What mBERT can read; the rest of a longer text is not scored."""
 
+NOT_RUN = "not run"
+"""How results begin that say why it was not."""
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+WORDS = ("tokenizer.json", "vocab.txt")
+"""Of each of these one file, beside `config.json`, is what an encoder needs."""
+
 BATCH = 16
 """Replies encoded together with their references."""
 
 
 def missing(encoder: str = ENCODER) -> str:
-    """Why it cannot run, as results say it (`not run: …`), or "" where the weights are at hand."""
+    """Why it cannot run, as results say it (`not run: …`), or "" where all its files are at hand.
+
+    A download that was broken off leaves some of them; whether they are whole, only loading them tells.
+    """
     from huggingface_hub import try_to_load_from_cache
 
-    weights = ("model.safetensors", "pytorch_model.bin")
+    def there(name: str) -> bool:
+        return (Path(encoder) / name).is_file() or isinstance(try_to_load_from_cache(encoder, name), str)
+
     if (Path(encoder) / "config.json").is_file():
         return ""
-    if any(isinstance(try_to_load_from_cache(encoder, name), str) for name in weights):
+    if there("config.json") and any(map(there, WEIGHTS)) and any(map(there, WORDS)):
         return ""
-    return f"not run: the weights of {encoder} are not on this machine, and an evaluation downloads nothing"
+    return f"{NOT_RUN}: the weights of {encoder} are not on this machine, and an evaluation downloads nothing"
+
+
+def of_sides(
+    sides: Sequence[Sequence[str]], references: Sequence[Sequence[str]], encoder: str = ENCODER
+) -> tuple[list[list[float | None]], str]:
+    """`of_replies` of each side, and ""; or nothing, and why it was not run: no evaluation ends for that."""
+    import torch
+
+    if reason := missing(encoder):
+        return [], reason
+    try:
+        return [of_replies(replies, references, encoder) for replies in sides], ""
+    except ModelError as error:
+        return [], f"{NOT_RUN}: {error}"
+    except torch.OutOfMemoryError:
+        return [], f"{NOT_RUN}: there is no room for {encoder} beside what is in the card's memory"
 
 
 def of_replies(
@@ -44,7 +72,7 @@ def of_replies(
 ) -> list[float | None]:
     """F1 of each reply, at most 1, against its best reference; None without one. An empty reply scores 0.
 
-    Raises ModelError where the encoder is not at hand (`missing`).
+    Raises ModelError where the encoder is not at hand (`missing`), or its files cannot be read.
     """
     if reason := missing(encoder):
         raise ModelError(
@@ -90,8 +118,9 @@ class _Encoder:
 
         from finetune import models
 
-        self._tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
-        self._model = AutoModel.from_pretrained(name, local_files_only=True).to(models.device()).eval()
+        with models.load_errors(name):
+            self._tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
+            self._model = AutoModel.from_pretrained(name, local_files_only=True).to(models.device()).eval()
         self._layer = layer
 
     def __call__(self, texts: set[str]) -> dict[str, Any]:

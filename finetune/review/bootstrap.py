@@ -1,8 +1,8 @@
 """95 % intervals for the mean of a score, and for a ratio of two sums, by drawing questions again.
 
-The unit that is drawn is a group of near-identical questions where groups are given, a question otherwise. Where a
-score is a share or a flag, `statistics.py` has the interval; here is the same studentised bootstrap without its
-log-odds, for scores without an upper end, and for bits per character. Greedy replies are taken as they are: what
+The unit that is drawn is a group of near-identical questions where groups are given, a question otherwise. The
+intervals of shares and flags are those of `statistics.py`; here is the same studentised bootstrap without its log-odds,
+for scores without an upper end, and for bits per character. Greedy replies are taken as they are: what
 another seed or another training run would give, no interval here says.
 """
 
@@ -14,20 +14,21 @@ from finetune.review import statistics
 from finetune.review.statistics import Interval
 
 
-def mean(values: Sequence[float], groups: Sequence[object] | None = None, seed: int = 0) -> Interval:
+def mean(
+    values: Sequence[float], groups: Sequence[object] | None = None, seed: int = 0, *, share: bool = False
+) -> Interval:
     """The mean of values with its interval; `groups` names each value's group.
 
-    Values that are all 0 or 1 are a rate, with an interval even where all are alike. Other values between 0 and 1 get
-    the bootstrap-t interval on the log-odds, so that it stays between 0 and 1; all others that of `ratio`.
+    share: a value may be anything from 0 to 1, and then the bootstrap-t interval is taken on the log-odds, so that it
+    stays between 0 and 1; else it is that of `ratio`. Values that are all alike tell nothing of how others might lie:
+    no interval. What is 0 or 1 by its nature, and so has one even then, is for `statistics.rate`.
     """
     groups = range(len(values)) if groups is None else groups
-    if all(value in (0, 1) for value in values):
-        return statistics.rate(values, groups, seed)
-    if all(0 <= value <= 1 for value in values):
-        sums, counts = statistics.by_cluster(values, groups)
-        ends = statistics.bootstrap_t(sums, counts, seed) or (None, None)
-        return Interval(float(sums.sum() / counts.sum()), *ends, len(values), len(counts))
-    return ratio(values, [1.0] * len(values), groups, seed)
+    if not share or not values:
+        return ratio(values, [1.0] * len(values), groups, seed)
+    sums, counts = statistics.by_cluster(values, groups)
+    ends = statistics.bootstrap_t(sums, counts, seed) or (None, None)
+    return Interval(float(sums.sum() / counts.sum()), *ends, len(values), len(counts))
 
 
 def ratio(

@@ -138,6 +138,7 @@ def judge(
             folder, items, votes = found.folder, judging.of_set(found), Reviewing(home()).votes.lines(what)
         judgements = judging.judge(items, RemoteBackend(url, name), model, folder / judging.FILE, language)
         result = {"judge": name, **judging.figures(items, judgements, votes)}
+        judging.save(folder, result)
     show(result, as_json, judging.table(result))
 
 
@@ -146,6 +147,9 @@ def evaluate(
     run: Annotated[Path | None, typer.Option(help="A run's folder; by default the demo adapter on its corpus.")] = None,
     split: Annotated[str, typer.Option(help="test or validation.")] = "test",
     limit: Annotated[int | None, typer.Option(help="Ask only so many questions.", min=1)] = None,
+    new_tokens: Annotated[
+        int | None, typer.Option(help="Of a reply at most; by default as the recipe says.", min=1)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Its folder; by default in the run's evaluations/.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--anew", help="Go on with what is there, or begin again.")] = True,
     as_json: Json = False,
@@ -160,9 +164,9 @@ def evaluate(
         recipe = Recipe.read("demo") if chosen is None else chosen.recipe()
         backend = LocalBackend(recipe.base.model)
         order = (
-            evaluation_order.of_demo(backend, split, limit)
+            evaluation_order.of_demo(backend, split, limit, new_tokens)
             if chosen is None
-            else evaluation_order.of_run(chosen, backend, split, limit)
+            else evaluation_order.of_run(chosen, backend, split, limit, new_tokens)
         )
         folder = out or evaluation_order.place(home(), chosen, order)
         if not resume:

@@ -9,13 +9,14 @@ import contextlib
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from finetune import bengali
 from finetune.errors import ReviewError
+from finetune.inference import safety
 from finetune.review.evaluation_figures import SIDES
 from finetune.training.metrics import read_lines
 
@@ -52,6 +53,12 @@ class Reply:
     tuned: str
     scores: Mapping[str, Mapping[str, float | None]]
     """By `base`, `tuned` and `difference`, then by score; None where a score is not defined."""
+
+    @property
+    def needs_care(self) -> bool:
+        """True where the crisis screen marks any of its texts: then they are in no file that is sent around."""
+        texts = (self.question, *self.references, self.base, self.tuned)
+        return any(safety.screen(text) != "none" for text in texts)
 
     def score(self, sort: str) -> float | None:
         """The score that `tuned.chrf` names."""
@@ -143,25 +150,53 @@ class Evaluation:
         found = self._found(sort, topic, search, descending)
         return Page(tuple(found[max(0, start) :][: max(0, count)]), len(found))
 
-    def save_csv(self, file: Path, sort: str = "difference.chrf", topic: str | None = None, search: str = "") -> int:
-        """Write the replies that `rows` would give, all of them, as CSV for a spreadsheet; how many."""
-        found = self._found(sort, topic, search, True)
+    def save_csv(
+        self,
+        file: Path,
+        sort: str = "difference.chrf",
+        topic: str | None = None,
+        search: str = "",
+        *,
+        descending: bool = True,
+    ) -> int:
+        """Write the replies that `rows` would give, all of them and in its order, as CSV for a spreadsheet; how many.
+
+        A file is sent around: what the crisis screen marks leaves without its texts, with 1 in the column `care`. All
+        texts stand in the evaluation's own folder.
+        """
+        found = self._found(sort, topic, search, descending)
         scored = [f"{side}.{name}" for side in SIDES for name in (found[0].scores[side] if found else ())]
         with file.open("w", encoding="utf-8-sig", newline="") as opened:  # without the mark Excel takes it for Latin
             writer = csv.writer(opened)
-            writer.writerow(["id", "topic", "question", "references", *SIDES, *scored])
-            for one in found:
-                texts = [one.id, one.topic, one.question, "\n".join(one.references), one.base, one.tuned]
-                writer.writerow([*map(_as_text, texts), *map(one.score, scored)])
+            writer.writerow(["id", "topic", "care", "question", "references", *SIDES, *scored])
+            for one, care in map(_leaving, found):
+                texts = [one.question, "\n".join(one.references), one.base, one.tuned]
+                writer.writerow(
+                    [one.id, _as_text(one.topic), int(care), *map(_as_text, texts), *map(one.score, scored)]
+                )
         return len(found)
 
-    def save_json(self, file: Path, sort: str = "difference.chrf", topic: str | None = None, search: str = "") -> int:
-        """The same as JSON: a list of objects, scores by side; how many."""
-        found = self._found(sort, topic, search, True)
+    def save_json(
+        self,
+        file: Path,
+        sort: str = "difference.chrf",
+        topic: str | None = None,
+        search: str = "",
+        *,
+        descending: bool = True,
+    ) -> int:
+        """The same as JSON: a list of objects, scores by side, `care` true or false; how many."""
+        found = self._found(sort, topic, search, descending)
         told = [
-            {"id": one.id, "topic": one.topic, "question": one.question, "references": list(one.references)}
+            {
+                "id": one.id,
+                "topic": one.topic,
+                "care": care,
+                "question": one.question,
+                "references": list(one.references),
+            }
             | {"base": one.base, "tuned": one.tuned, "scores": {side: dict(one.scores[side]) for side in SIDES}}
-            for one in found
+            for one, care in map(_leaving, found)
         ]
         file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         return len(found)
@@ -214,6 +249,12 @@ def _reply(line: Mapping[str, Any], own: Mapping[str, Any]) -> Reply:
 
 def _searched(one: Reply) -> str:
     return "\n".join((one.question, one.topic, one.base, one.tuned, *one.references)).casefold()
+
+
+def _leaving(one: Reply) -> tuple[Reply, bool]:
+    """A reply as it may leave, and whether it needs care: then without any of its texts."""
+    care = one.needs_care
+    return (replace(one, question="", references=(), base="", tuned="") if care else one), care
 
 
 def _as_text(text: str) -> str:

@@ -16,7 +16,7 @@ SIDES = ("base", "tuned")
 
 BETTER = {
     **dict.fromkeys(("bits_per_character", "bits_per_byte", "repetition", "intruding_script", "english_drift"), -1),
-    **dict.fromkeys(("broken", "truncated", "copied"), -1),
+    **dict.fromkeys(("broken", "truncated", "copied", "empty"), -1),
     **dict.fromkeys(("chrf", "rouge1", "rouge2", "rougeL", "bertscore", "script_share", "finished", "on_the_point"), 1),
 }
 """Where more (1) or less (-1) is better; of a figure that is not here, such as length, neither can be said."""
@@ -47,10 +47,10 @@ def figures(
     each = {side: [scores.of_reply(row) for row in rows[side]] for side in SIDES}
     whole = {side: scores.of_replies(rows[side], each[side]) for side in SIDES}
     signatures = whole["base"].pop("signatures")
-    lacking = bertscore.missing()
-    for side in () if lacking else SIDES:
-        found_alike = bertscore.of_replies([row.reply for row in rows[side]], [row.references for row in rows[side]])
-        each[side] = [{**one, "bertscore": value} for one, value in zip(each[side], found_alike, strict=True)]
+    said = [[row.reply for row in rows[side]] for side in SIDES]
+    alike, lacking = bertscore.of_sides(said, [row.references for row in rows["base"]])
+    for side, values in zip(SIDES, alike, strict=False):
+        each[side] = [{**one, "bertscore": value} for one, value in zip(each[side], values, strict=True)]
     texts = [text for line in replies for text in line["references"]]
     paid = {side: [cost for line in costs for cost in line[side]] for side in SIDES}
     tokens = [count for line in costs for count in line["tokens"]]
@@ -61,8 +61,8 @@ def figures(
     for name in each["base"][0]:
         values = {side: [one[name] for one in each[side]] for side in SIDES}
         for side in SIDES:
-            intervals[side][name] = scores.intervals(values[side], groups, seed)
-        difference[name] = scores.paired(values["base"], values["tuned"], groups, seed)
+            intervals[side][name] = scores.intervals(values[side], groups, seed, scores.kind(name))
+        difference[name] = scores.paired(values["base"], values["tuned"], groups, seed, scores.kind(name))
     saved = scores.shown(bits.saved(paid["base"], paid["tuned"], of_text, seed))
     plain = {side: _plain(whole[side], intervals[side], bits.per_token(paid[side], texts, tokens)) for side in SIDES}
     return {
@@ -86,7 +86,14 @@ def figures(
 
 
 def _row(line: Line, side: str) -> scores.Row:
-    return scores.Row(line["question"], tuple(line["references"]), line[side], line[f"{side}_ended"], line["topic"])
+    return scores.Row(
+        line["question"],
+        tuple(line["references"]),
+        line[side],
+        line[f"{side}_ended"],
+        line[f"{side}_broken"],
+        line["topic"],
+    )
 
 
 def _bits(paid: Sequence[float], texts: Sequence[str], groups: Sequence[object], seed: int) -> dict[str, Any]:
@@ -154,8 +161,9 @@ def table(result: Mapping[str, Any]) -> list[str]:
     for name in ("chrf", "bleu", "distinct1", "distinct2", "distinct", "commonest_opener"):
         pooled = "".join(f"{_number(result[side][name]):>28}" for side in SIDES)
         lines.append(f"{'all, ' + name:20}{pooled}")
-    perplexity = [_number(result[side]["per_token"]["perplexity_per_token"]) for side in SIDES]
-    lines.append(f"{'perplexity per token':20}{perplexity[0]:>28}{perplexity[1]:>28}")
+    for name in ("bits_per_character", "perplexity_per_token"):  # the one never without the other
+        both = "".join(f"{_number(result[side]['per_token'][name]):>28}" for side in SIDES)
+        lines.append(f"{name:20}{both}")
     warning = result["base"]["per_token"]["warning"]
     return [*lines, f"note: {warning}", *(f"{name}: {one}" for name, one in result["signatures"].items())]
 

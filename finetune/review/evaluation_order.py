@@ -1,7 +1,7 @@
-"""What is evaluated and how: the questions of a split with all their answers, the two sides, settings and batches.
+"""What is evaluated and how: the questions of a split with all their answers, the two sides, settings.
 
-An order holds all that determines the replies, so that its key names the folder they lie in, and whoever is killed
-half-way goes on with exactly the batches that were left. It asks no model.
+An order holds all that is asked for, so that its key names the folder the replies lie in; how they are batched there is
+the folder's own (`evaluation_batches.py`), for memory differs from one day to the next. It asks no model.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from finetune.data.prompts import PromptFormat
 from finetune.errors import ReviewError
 from finetune.inference.backends import LocalBackend
 from finetune.recipe import Generation, Recipe
-from finetune.review import orders
+from finetune.review import orders, same_base
 from finetune.review.contestants import BASE, Contestant
 from finetune.review.evaluation import FOLDER
+from finetune.review.evaluation_batches import Batching
 from finetune.training import history
 from finetune.training.runs import Run
 
@@ -33,21 +34,8 @@ EVALUATED = ("validation", "test")
 SEED = 42
 """Of the choice of questions where only some are asked, and of the resampling for intervals."""
 
-MEASURE = 1
+MEASURE = 2
 """Raised whenever a figure is reckoned in another way, so that old results are not taken for new ones."""
-
-MOST_ON_CPU = 32
-"""Questions decoded together, two rows each: on two cores 82 ms a question, 94 with 16 and 73 with 64, but a kill then
-costs at most three seconds of work."""
-
-MOST_ON_GPU = 128
-"""The same where a step reads all weights however many rows there are: beyond a few hundred rows arithmetic counts."""
-
-TOKENS_A_CHARACTER = 1.25
-"""Of Bengali in a Llama 3 tokenizer: 1.21 were measured on the corpus."""
-
-SHARE_FOR_CACHE = 0.2
-"""Of a card's memory, for the keys and values of one batch: beside an 8B base in 4 bits and what a prefill takes."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +50,6 @@ class Question:
     references: tuple[str, ...]
     topic: str = ""
     group: int = 0
-
-
-@dataclass(frozen=True)
-class Batching:
-    """How many questions are decoded together: so many, and less where their tokens would be more than `tokens`.
-
-    Both rows of a question count, the prompt with all tokens that may follow it; None sets no such limit.
-    """
-
-    most: int = MOST_ON_CPU
-    tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +69,10 @@ class Order:
     """Training rows, in which the split's questions are looked for."""
     held_out: Sequence[Row] = field(default=(), repr=False)
     """All rows of the split, asked or not."""
-    batching: Batching = Batching()
+    beside: Sequence[Row] = field(default=(), repr=False)
+    """All rows of the other split that is kept aside, in which the split's questions are looked for too."""
+    batching: Batching | None = None
+    """How many questions are decoded together; None: as many as the machine's memory allows when it is begun."""
 
     @property
     def base(self) -> Contestant:
@@ -112,43 +92,45 @@ class Order:
     def described(self) -> dict[str, Any]:
         """The order as its file holds it: no path, no time, and of texts their sum."""
         texts = [[one.text, *one.references] for one in self.questions]
-        leaked = [[row["question"] for row in rows] for rows in (self.train, self.held_out)]
+        leaked = [[row["question"] for row in rows] for rows in (self.train, self.held_out, self.beside)]
         return {
             "name": self.name, "split": self.split, "prompts": len(self.questions),
             "references": sum(len(one.references) for one in self.questions),
             "largest_group": self.largest_group, "texts": _sum(texts), "searched": _sum(leaked),
             "adapter": self.tuned.spelling, "fingerprint": self.tuned.fingerprint(), "resident": self.resident,
-            "format": asdict(self.style), "settings": asdict(self.settings), "batching": asdict(self.batching),
+            "format": asdict(self.style), "settings": asdict(self.settings),
             "seed": SEED, "measure": MEASURE,
         }  # fmt: skip
 
-    def batches(self) -> list[list[Question]]:
-        """Questions of about one length together, for one order always the same: a reply may depend, in its last bits,
-        on what is decoded beside it."""
-        found: list[list[Question]] = [[]]
-        for question in sorted(self.questions, key=lambda one: (len(one.text), one.id)):
-            row = len(question.text) * TOKENS_A_CHARACTER + self.settings.max_new_tokens
-            wanted, room = len(found[-1]) + 1, self.batching.tokens
-            if found[-1] and (wanted > self.batching.most or (room is not None and 2 * row * wanted > room)):
-                found.append([])
-            found[-1].append(question)
-        return found
+    @property
+    def in_turn(self) -> list[Question]:
+        """The questions as they are asked, the longest first: memory that does not suffice shows at the beginning."""
+        return sorted(self.questions, key=lambda one: (-len(one.text), one.id))
 
 
-def of_run(run: Run, backend: LocalBackend, split: str = "test", limit: int | None = None) -> Order:
+def of_run(
+    run: Run,
+    backend: LocalBackend,
+    split: str = "test",
+    limit: int | None = None,
+    new_tokens: int | None = None,
+) -> Order:
     """The order for a run's adapter on its own split; limit: ask only so many questions, drawn with a fixed seed.
 
-    Raises ReviewError for another split, ModelError where there is no adapter yet, DataError where there are no rows.
+    new_tokens: of a reply at most, where it is not what the recipe says. Raises ReviewError for another
+    split or one without rows, ModelError where there is no adapter yet, BackendError where it is of another base.
     """
     models.read_adapter_config(run.adapter)
     tuned, report = Contestant(f"run:{run.name}", run.adapter), history.report(run)
-    return _order(run.name, tuned, run.recipe(), run.data, report, backend, split, limit)
+    return _order(run.name, tuned, _saying(run.recipe(), new_tokens), run.data, report, backend, split, limit)
 
 
-def of_demo(backend: LocalBackend, split: str = "test", limit: int | None = None) -> Order:
+def of_demo(
+    backend: LocalBackend, split: str = "test", limit: int | None = None, new_tokens: int | None = None
+) -> Order:
     """The same for the demo's adapter on the demo's corpus, which is split anew."""
     tuned = Contestant(models.DEMO, models.DEMO_ADAPTER)
-    return _of_corpus(models.DEMO, tuned, Recipe.read(models.DEMO), backend, split, limit)
+    return _of_corpus(models.DEMO, tuned, _saying(Recipe.read(models.DEMO), new_tokens), backend, split, limit)
 
 
 def of_adapter(
@@ -191,18 +173,8 @@ def check_split(split: str) -> None:
         )
 
 
-def batching(model: str) -> Batching:
-    """What this machine decodes together of a base; the same on every machine of its kind."""
-    if models.device() == "cpu":
-        return Batching()
-    import torch
-    from transformers import AutoConfig
-
-    c = AutoConfig.from_pretrained(models.resolve(model))
-    width = models.compute_dtype().itemsize
-    a_token = 2 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * width  # keys and values
-    card = torch.cuda.get_device_properties(0).total_memory
-    return Batching(MOST_ON_GPU, int(SHARE_FOR_CACHE * card / a_token))
+def _saying(recipe: Recipe, new_tokens: int | None) -> Recipe:
+    return recipe if new_tokens is None else recipe.with_settings({"generation.max_new_tokens": new_tokens})
 
 
 def _of_corpus(
@@ -224,6 +196,7 @@ def _order(
     limit: int | None,
 ) -> Order:
     check_split(split)
+    same_base.check(tuned.adapter, backend.model)
     held_out = splits.read_split(data, split)
     if not held_out:
         raise ReviewError(
@@ -242,8 +215,14 @@ def _order(
         largest_group=report.get("largest_group"),
         train=splits.read_split(data, "train"),
         held_out=held_out,
-        batching=batching(backend.model),
+        beside=_beside(data, split),
     )
+
+
+def _beside(data: Path, split: str) -> list[Row]:
+    """The rows of the other split that is kept aside; none where a run has no such file."""
+    (other,) = (name for name in EVALUATED if name != split)
+    return splits.read_split(data, other) if (data / f"{other}.jsonl").is_file() else []
 
 
 def _sum(what: Any) -> str:

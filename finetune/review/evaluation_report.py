@@ -10,7 +10,6 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from finetune.inference import safety
 from finetune.review import evaluation_drawing, html_page
 from finetune.review.evaluation import Evaluation, Reply
 from finetune.review.evaluation_figures import BETTER, OTHERS, SIDES
@@ -96,6 +95,9 @@ def first_line(result: Figures, spoken: Spoken) -> str:
     facts = {key: leaked[key] for key in ("train", "others", "exact", "near")}
     found = leaked["exact"] + leaked["near"]
     told = spoken.say(f"leakage.{'found' if found else 'none'}", **facts, percent=spoken.digits(leaked["percent"]))
+    if leaked.get("beside"):
+        key = "leakage.beside.found" if leaked["shared"] else "leakage.beside.none"
+        told += f" {spoken.say(key, beside=leaked['beside'], shared=leaked['shared'])}"
     return f"{told} {spoken.say('leakage.replies', replies=leaked['replies'])}" if leaked["replies"] else told
 
 
@@ -123,11 +125,8 @@ def difference(name: str, figure: Figures, spoken: Spoken) -> str:
 
 def samples(evaluation: Evaluation, count: int = SAMPLES) -> tuple[Reply, ...]:
     """Replies at both ends of the gain in chrF++; what the crisis screen marks is for no report that is sent around."""
-    ordered = [
-        one
-        for one in evaluation.rows("difference.chrf", count=len(evaluation.replies)).rows
-        if all(safety.screen(text) == "none" for text in (one.question, one.base, one.tuned))
-    ]
+    every = evaluation.rows("difference.chrf", count=len(evaluation.replies)).rows
+    ordered = [one for one in every if not one.needs_care]
     return tuple(ordered if len(ordered) <= 2 * count else [*ordered[:count], *ordered[-count:]])
 
 
@@ -184,6 +183,8 @@ def _pooled(result: Figures, spoken: Spoken) -> str:
         (spoken.say(f"pooled.{name}"), *(value(name, result[side][name], spoken) for side in SIDES)) for name in POOLED
     ]
     perplexity = [result[side]["per_token"]["perplexity_per_token"] for side in SIDES]
+    bits = [result[side]["per_token"]["bits_per_character"] for side in SIDES]
+    rows.append((spoken.say("metric.bits_per_character"), *(spoken.number(one, 3) for one in bits)))
     rows.append((spoken.say("pooled.perplexity"), *(spoken.number(one, 1) for one in perplexity)))
     heads = [spoken.say(f"side.{side}") for side in SIDES]
     warning = f'<p class="quiet">{html_page.said(spoken, "perplexity.warning")}</p>'

@@ -29,7 +29,7 @@ from finetune.inference import safety
 from finetune.inference.backends import Backend, Side, replies
 from finetune.recipe import Generation
 from finetune.review import agreement, durable, statistics
-from finetune.review.evaluation import Evaluation
+from finetune.review.evaluation import ORDER, Evaluation
 from finetune.review.judge_questions import LANGUAGES, Language
 from finetune.review.pair_sets import PairSet
 from finetune.training.metrics import read_lines
@@ -50,7 +50,6 @@ HOW = Generation(max_new_tokens=12, temperature=0.0)
 
 FEWEST_SHARED = 15
 """Pairs that both judge and people have judged, below which no coefficient is given: it would be noise."""
-
 
 _MARKS = re.compile(r"[\s*_`\"'“”‘’().:।!,-]+")
 
@@ -147,16 +146,23 @@ def judge(
 
 
 def save(folder: Path, result: Mapping[str, Any]) -> None:
-    """Keep what the judgements came to: `figures` with the judge's name as `judge`."""
-    durable.replace(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+    """Keep what the judgements came to: `figures` with the judge's name as `judge`, and whose replies were judged."""
+    kept = {**result, "fingerprint": _fingerprint(folder)}
+    durable.replace(folder / RESULT, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """What was saved there; None where nothing was, or where the file is damaged: asking again costs nothing."""
+    """What was saved there; None where nothing was, another adapter answered then, or the file is damaged."""
     try:
-        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        kept = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+    return kept if kept.get("fingerprint") == _fingerprint(folder) else None
+
+
+def _fingerprint(folder: Path) -> str | None:
+    """The adapter of the evaluation that lies in a folder; None in that of a set of pairs, whose name says it."""
+    return Evaluation.open(folder).order["fingerprint"] if (folder / ORDER).is_file() else None
 
 
 def figures(

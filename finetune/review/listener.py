@@ -28,7 +28,6 @@ INTENTS = ("question", "acknowledge", "console", "agree", "encourage", "sympathi
 GAP = 4
 """Words that … lets stand between two others."""
 
-_SENTENCE = re.compile(r"[^।?!\n]+[।?!]?")
 _LETTERS = r"[^\s^?!।]*"
 
 
@@ -54,7 +53,7 @@ class Found:
 
 def intents(reply: str) -> dict[str, bool]:
     """Which of the INTENTS a reply shows in at least one of its sentences."""
-    sentences = [_marked(sentence) for sentence in _SENTENCE.findall(bengali.clean(reply))]
+    sentences = [_marked(sentence) for sentence in bengali.sentences(bengali.clean(reply))]
     return {
         name: any(says.search(sentence) and not (takes and takes.search(sentence)) for sentence in sentences)
         for name, (says, takes) in _lexicon().items()
@@ -84,7 +83,7 @@ def table(found: dict[str, Found]) -> list[str]:
 
 def _marked(sentence: str) -> str:
     """The words of a sentence, between ^ and the mark that ends it."""
-    last = sentence[-1] if sentence[-1] in bengali.SENTENCE_ENDS else "।"
+    last = sentence[-1] if sentence[-1] in "?!" else "।"  # the lexicon knows one mark for all that state something
     return " ".join(["", "^", *bengali.words(sentence), last, ""])
 
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from finetune import bengali
 from finetune.errors import DataError
 from finetune.review import bertscore, scores
 from finetune.review.scores import Row
 
-WITH_INTERVALS = ("chrf", "rouge1", "rouge2", "rougeL", "length_ratio", "script_share", "repetition")
-"""Figures whose mean over lines is given with an interval too, under `intervals`."""
-
 
 def score_files(predictions: Path, references: Path, prompts: Path | None = None) -> dict[str, Any]:
-    """Every figure of `scores.of_replies`, `intervals` of the means over lines, and `bertscore`: its mean, or why not.
+    """Every figure of `scores.of_replies`, `intervals` of all means over lines, and `bertscore`: its mean, or why not.
+
+    Where there are prompts, lines with the same one are drawn together for the intervals.
 
     Raises DataError where a file is missing, empty, not UTF-8, or the numbers of lines differ. A blank prediction
     counts, as an empty reply; a line without a reference has no overlap figures. Without prompts, what rests on them
@@ -46,10 +46,17 @@ def score_files(predictions: Path, references: Path, prompts: Path | None = None
     result = scores.of_replies(rows, figures)
     if prompts is None:
         del result["copied"], result["on_the_point"]
-    result["intervals"] = {name: scores.intervals([one[name] for one in figures]) for name in WITH_INTERVALS}
-    result["bertscore"] = (
-        bertscore.missing() or scores.intervals(bertscore.of_replies(said, [row.references for row in rows]))["mean"]
-    )
+    alike, result["bertscore"] = bertscore.of_sides([said], [row.references for row in rows])
+    for values in alike:
+        figures = [{**one, "bertscore": value} for one, value in zip(figures, values, strict=True)]
+    groups = [bengali.clean(prompt) or number for number, prompt in enumerate(asked)]
+    result["intervals"] = {
+        name: scores.intervals([one[name] for one in figures], groups, kind=scores.kind(name))
+        for name in figures[0]
+        if name in result
+    }
+    if alike:
+        result["bertscore"] = result["intervals"]["bertscore"]["mean"]
     return result
 
 

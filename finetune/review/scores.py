@@ -11,10 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from finetune.review import bootstrap, listener, overlap, text_scores
+from finetune.review import bootstrap, listener, overlap, paired_rates, statistics, text_scores
 from finetune.review.statistics import Interval
 
 Figures = dict[str, float | None]
+
+FLAG, SHARE, NUMBER = "flag", "share", "number"
+"""What a figure of one reply can be: 0 or 1; anything from 0 to 1; any number. By it its interval is chosen, not by the
+values that happen to be there: replies that are all in Bengali letters are no coin that fell on one side each time."""
+
+FLAGS = (
+    *("empty", "intruding_script", "english_drift", "broken", "truncated", "finished", "copied", "on_the_point"),
+    *(f"intent_{name}" for name in listener.INTENTS),
+)
+
+SHARES = ("rouge1", "rouge2", "rougeL", "distinct1", "distinct2", "repetition", "script_share")
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,8 @@ class Row:
     reply: str
     ended: bool = True
     """False where the token limit cut the reply off."""
+    broken: bool | None = None
+    """Whether what the model wrote was broken, where the reply is what people are shown of it; None: see the reply."""
     topic: str = ""
 
 
@@ -38,7 +51,7 @@ def of_reply(row: Row) -> Figures:
     return {
         **overlap.of_reply(row.reply, row.references),
         "length_ratio": overlap.length_ratio(row.reply, row.references),
-        **text_scores.of_reply(row.reply, row.prompt, row.ended),
+        **text_scores.of_reply(row.reply, row.prompt, row.ended, row.broken),
         **{f"intent_{name}": float(there) for name, there in listener.intents(row.reply).items()},
     }
 
@@ -57,15 +70,25 @@ def of_replies(rows: Sequence[Row], figures: Sequence[Figures] | None = None) ->
     return {"rows": len(rows), **means, **whole, **text_scores.of_replies(replies)}
 
 
-def intervals(values: Sequence[float | None], groups: Sequence[object] | None = None, seed: int = 0) -> Figures:
-    """`{"mean", "low", "high", "n"}`: the mean of a figure over replies with its 95 % bootstrap interval.
+def kind(name: str) -> str:
+    """Which of FLAG, SHARE and NUMBER a figure is."""
+    return FLAG if name in FLAGS else SHARE if name in SHARES else NUMBER
+
+
+def intervals(
+    values: Sequence[float | None], groups: Sequence[object] | None = None, seed: int = 0, kind: str = NUMBER
+) -> Figures:
+    """`{"mean", "low", "high", "n"}`: the mean of a figure over replies with its 95 % interval.
 
     groups: for each value the group of near-identical questions it belongs to; each its own where not given. Values
-    that are None are left out. The ends are None where nothing tells them (`bootstrap.mean`).
+    that are None are left out. The ends are None where nothing tells them (`bootstrap.mean`); a flag's are always told.
     """
     groups = range(len(values)) if groups is None else groups
     kept = [(value, group) for value, group in zip(values, groups, strict=True) if value is not None]
-    return shown(bootstrap.mean([value for value, _ in kept], [group for _, group in kept], seed))
+    known, of = [value for value, _ in kept], [group for _, group in kept]
+    if kind == FLAG:
+        return shown(statistics.rate(known, of, seed))
+    return shown(bootstrap.mean(known, of, seed, share=kind == SHARE))
 
 
 def paired(
@@ -73,16 +96,20 @@ def paired(
     tuned_values: Sequence[float | None],
     groups: Sequence[object] | None = None,
     seed: int = 0,
+    kind: str = NUMBER,
 ) -> Figures:
     """The same for tuned less base, question by question; one with a None on either side is left out."""
     groups = range(len(base_values)) if groups is None else groups
     kept = [
-        (tuned - base, group)
+        (base, tuned, group)
         for base, tuned, group in zip(base_values, tuned_values, groups, strict=True)
         if base is not None and tuned is not None
     ]
-    differences = [difference for difference, _ in kept]
-    return shown(bootstrap.ratio(differences, [1.0] * len(kept), [group for _, group in kept], seed))
+    base, tuned, of = ([one[place] for one in kept] for place in range(3))
+    if kind == FLAG:
+        return shown(paired_rates.difference(base, tuned, of))
+    differences = [b - a for a, b in zip(base, tuned, strict=True)]
+    return shown(bootstrap.ratio(differences, [1.0] * len(kept), of, seed))
 
 
 def shown(found: Interval) -> Figures:

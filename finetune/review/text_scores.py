@@ -30,18 +30,21 @@ T = TypeVar("T")
 
 _LATIN = regex.compile(r"\p{Latin}")
 _BENGALI = regex.compile(r"\p{Bengali}")
+_LETTER = regex.compile(r"[\p{L}\p{M}]")
 _INTRUDER = regex.compile(r"(?V1)[[\p{L}\p{M}]--[\p{Bengali}\p{Latin}\p{Common}\p{Inherited}]]")
 
 
-def of_reply(reply: str, prompt: str = "", ended: bool = True) -> dict[str, float | None]:
+def of_reply(reply: str, prompt: str = "", ended: bool = True, broken: bool | None = None) -> dict[str, float | None]:
     """The figures of one reply; flags are 0 or 1, shares 0 to 1, None where there is nothing to count.
 
     - `distinct1`, `distinct2`: different words, and pairs of words, among all (Li et al. 2016). Longer texts have lower
       ones, so compare replies of like length only.
     - `repetition`: share of runs of REPEATED_RUN words that stood before in the reply.
-    - `script_share`: Bengali among all letters. `intruding_script`: a letter neither Bengali nor Latin.
+    - `empty`: no text at all. `script_share`: Bengali among all letters, None without any.
+    - `intruding_script`: a letter neither Bengali nor Latin.
     - `english_drift`: DRIFT_RUN words in Latin letters in a row, or more such words than Bengali ones.
-    - `broken`: a grapheme that a reader sees broken. `truncated`: cut off by the limit (`ended` is False) or visibly,
+    - `broken`: a grapheme that a reader sees broken; `broken` where it is known of what the model wrote, since what
+      people are shown is mended (`graphemes.py`). `truncated`: cut off by the limit (`ended` is False) or visibly,
       in mid-letter. `finished`: ends as a sentence does.
     - `copied`: COPIED_RUN words of the prompt in a row. `on_the_point`: a content word of the prompt, and not copied.
     - `characters`: code points in NFC.
@@ -54,10 +57,11 @@ def of_reply(reply: str, prompt: str = "", ended: bool = True) -> dict[str, floa
         "distinct1": distinct([said], 1),
         "distinct2": distinct([said], 2),
         "repetition": 0.0 if repetition is None else 1 - repetition,
-        "script_share": bengali.script_share(text),
+        "script_share": bengali.script_share(text) if _LETTER.search(text) else None,
+        "empty": float(not text),
         "intruding_script": float(bool(_INTRUDER.search(text))),
         "english_drift": float(drifts(text)),
-        "broken": float(bool(bengali.broken_graphemes(shown))),
+        "broken": float(bool(bengali.broken_graphemes(shown)) if broken is None else broken),
         "truncated": float(not ended or bengali.trim_unfinished(shown) != shown),
         "finished": float(bengali.ends_sentence(text)),
         "copied": float(copied),

@@ -39,6 +39,18 @@ def test_a_question_that_stands_in_training_is_found_however_it_is_encoded(copy)
     assert found(["অন্য কথা।", ASKED], ["একটা নতুন প্রশ্ন।", copy]) == (Pair(other=2, train=2, similarity=1.0, exact=True),)
 
 
+def test_questions_that_stand_in_the_other_split_are_counted_and_told():
+    train, other = rows("অন্য কথা।"), rows(ASKED.replace("সকালে", "রাতে"), reply="বলুন")
+    both = leakage.between(train, rows("একটা নতুন প্রশ্ন।", ASKED, reply="আহা"), other)
+    assert (both.beside, both.shared, both.pairs) == (1, 1, ())
+    assert "1 of the questions stand in the 1 rows of the other split" in both.sentence()
+    none = leakage.between(train, rows("একটা নতুন প্রশ্ন।", reply="আহা"), other)
+    assert none.shared == 0 and "None stands in the 1 rows of the other split" in none.sentence()
+    assert none.to_dict()["beside"] == 1
+    alone = leakage.between(train, other)
+    assert alone.beside is None and "other split" not in alone.sentence()
+
+
 def test_a_question_with_one_word_changed_is_found_as_nearly_the_same():
     changed = ASKED.replace("সকালে", "রাতে")
     assert found(["অন্য কথা।", ASKED], [changed]) == (Pair(other=1, train=2, similarity=6 / 8, exact=False),)
@@ -114,6 +126,8 @@ def test_results_hold_the_facts_the_sentence_and_every_pair():
         "near": 0,
         "replies": 0,
         "percent": "100",
+        "beside": None,
+        "shared": 0,
         "sentence": report.sentence(),
         "pairs": [{"other": 1, "train": 1, "similarity": 1.0, "exact": True}],
     }

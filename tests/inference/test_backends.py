@@ -221,6 +221,35 @@ def test_two_adapters_answer_together_on_one_base(backend, tiny_base, tiny_adapt
     assert together[0] != together[1]
 
 
+def test_the_two_adapters_used_last_stay_in_memory_and_no_more(backend, tiny_base, tmp_path):
+    folders = [make_adapter(tiny_base, tmp_path / str(seed), seed=seed) for seed in range(3)]
+    brief = replace(SHORT, max_new_tokens=1)
+    for number in (0, 1, 0, 2):
+        reply(backend, Side(SAID, folders[number], brief))
+    assert [folder for folder, _ in backend._adapters] == [folders[0], folders[2]]
+    three = replies(backend, [Side(SAID, folder, SHORT) for folder in folders])
+    assert three == [reply(backend, Side(SAID, folder, SHORT)) for folder in folders]
+    assert len(backend._adapters) == 2
+
+
+def test_plain_tokens_come_from_the_loop_that_remembers_nothing(tiny_base, tiny_adapter, monkeypatch):
+    from finetune.inference.static_decoding import StaticDecoder
+
+    backend = LocalBackend(str(tiny_base), four_bit=False)
+    model, _ = models.load_base(str(tiny_base), four_bit=False)
+    backend.load()
+    sides = [Side(SAID, None, SHORT), Side(SAID, tiny_adapter, SHORT)]
+    wanted = list(backend.tokens(sides))
+    backend._decoder = StaticDecoder(model)
+    begun = []
+    real = StaticDecoder._begin
+    monkeypatch.setattr(StaticDecoder, "_begin", lambda self, requests: begun.append(requests) or real(self, requests))
+    assert list(backend.tokens(sides, plain=True)) == wanted
+    assert begun == [] and backend._decoder._slots is None
+    list(backend.tokens(sides))
+    assert len(begun) == 1
+
+
 def test_an_adapter_that_was_trained_anew_is_read_anew(backend, tiny_base, tiny_adapter, tmp_path):
     folder = Path(shutil.copytree(tiny_adapter, tmp_path / "adapter"))
     before = reply(backend, Side(SAID, folder, SHORT))

@@ -12,7 +12,8 @@ from finetune.review import evaluation_figures, evaluation_order, orders
 from finetune.review.contestants import Contestant
 from finetune.review.evaluation import ORDER, REPLIES, SCORES
 from finetune.review.evaluation import ROWS as OWN
-from finetune.review.evaluation_order import Batching, Order
+from finetune.review.evaluation_batches import Batching
+from finetune.review.evaluation_order import Order
 from tests.rows import ROWS
 
 KEPT = [{"topic": t, "title": title, "question": q, "answer": a} for t, title, q, a in ROWS]
@@ -44,7 +45,8 @@ def lines(count: int = 24, *, gain: float = 0.5) -> tuple[list[dict[str, Any]], 
         name = f"{number:012d}"
         said.append(
             {"id": name, "question": question, "topic": ("শোক", "আনন্দ")[number % 2], "group": number,
-             "references": [answer], "base": "হ্যাঁ।", "tuned": answer, "base_ended": True, "tuned_ended": True}
+             "references": [answer], "base": "হ্যাঁ।", "tuned": answer, "base_ended": True, "tuned_ended": True,
+             "base_broken": False, "tuned_broken": False}
         )  # fmt: skip
         bits = float((2 + 0.01 * number) * len(answer))
         paid.append({"id": name, "tokens": [10], "base": [bits], "tuned": [bits - gain * len(answer)]})
@@ -53,10 +55,9 @@ def lines(count: int = 24, *, gain: float = 0.5) -> tuple[list[dict[str, Any]], 
 
 DESCRIBED = {
     "name": "demo", "split": "test", "prompts": 24, "references": 24, "largest_group": 2, "texts": "", "searched": "",
-    "adapter": "demo", "fingerprint": "ab12" * 16, "resident": "base, 4-bit NF4", "measure": 1, "seed": 42,
+    "adapter": "demo", "fingerprint": "ab12" * 16, "resident": "base, 4-bit NF4", "measure": 2, "seed": 42,
     "format": {"name": "shohomormi", "system_prompt": "You listen."},
     "settings": {"max_new_tokens": 12, "temperature": 0.0, "top_p": 0.9, "repetition_penalty": 1.0, "seed": 42},
-    "batching": {"most": 2, "tokens": None},
 }  # fmt: skip
 """What an order of these lines would describe."""
 

@@ -47,6 +47,31 @@ def test_without_a_reference_there_is_no_score_and_an_empty_reply_scores_nothing
     assert score([REPLIES[0], ""], [["", " "], ["শুনছি।"]]) == [None, 0.0]
 
 
+def test_a_download_that_was_broken_off_is_no_encoder(monkeypatch):
+    import huggingface_hub
+
+    for there in ({"model.safetensors"}, {"model.safetensors", "config.json"}, {"tokenizer.json", "config.json"}):
+        monkeypatch.setattr(
+            huggingface_hub, "try_to_load_from_cache", lambda _, name, there=there: name if name in there else None
+        )
+        assert bertscore.missing("owner/encoder").startswith("not run")
+
+
+def test_an_encoder_whose_files_cannot_be_read_or_that_has_no_room_is_told_and_not_raised(tmp_path, monkeypatch):
+    import torch
+
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"half of it")
+    found, reason = bertscore.of_sides([REPLIES], [["শুনছি।"]] * 3, str(tmp_path))
+    assert found == [] and reason.startswith("not run: ")
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(bertscore, "of_replies", full)
+    assert bertscore.of_sides([REPLIES], [["শুনছি।"]] * 3, str(tmp_path))[1].startswith("not run: there is no room")
+
+
 def test_the_marks_around_a_text_are_not_matched(encoder):
     from transformers import AutoTokenizer
 

@@ -39,21 +39,29 @@ def test_near_identical_questions_count_as_one():
     assert bootstrap.mean(values * 5).high - bootstrap.mean(values * 5).low < 0.6 * (alone.high - alone.low)
 
 
-def test_flags_get_the_interval_of_a_rate_even_where_all_are_alike():
-    assert bootstrap.mean([0.0] * 400) == statistics.rate([0.0] * 400, range(400))
-    assert bootstrap.mean([0.0] * 400).high == pytest.approx(1 - 0.025 ** (1 / 400))
+def test_shares_that_are_all_one_are_no_flags_and_have_no_interval():
+    for share in (True, False):
+        assert bootstrap.mean([1.0] * 400, share=share) == statistics.Interval(1.0, None, None, 400, 400)
+
+
+def test_what_a_figure_is_decides_and_not_whether_its_values_happen_to_lie_below_one():
+    values = [0.0] * 30 + [0.01] * 8 + [0.9, 0.8]
+    found = bootstrap.mean(values)
+    assert found.value - found.low == pytest.approx(found.high - found.value)  # symmetric, not on the log-odds
+    assert found.low < 0 < bootstrap.mean(values, share=True).low
 
 
 def test_the_interval_of_shares_stays_between_nought_and_one():
-    found = bootstrap.mean([0.0] * 30 + [0.01] * 8 + [0.9, 0.8])
+    found = bootstrap.mean([0.0] * 30 + [0.01] * 8 + [0.9, 0.8], share=True)
     assert 0 < found.low < found.value < found.high < 1
 
 
 def test_without_a_spread_or_a_second_group_there_is_a_mean_and_no_interval():
     for found in (bootstrap.mean([7.0] * 9), bootstrap.mean([7.0, 9.0], ["one", "one"]), bootstrap.mean([7.1])):
         assert found.value is not None and found.low is None and found.high is None
-    assert bootstrap.mean([]) == statistics.Interval(None, None, None, 0, 0)
-    assert bootstrap.mean([0.3] * 9).low is None
+    for share in (True, False):
+        assert bootstrap.mean([], share=share) == statistics.Interval(None, None, None, 0, 0)
+        assert bootstrap.mean([0.3] * 9, share=share).low is None
 
 
 def test_a_ratio_is_of_the_sums_and_not_the_mean_of_ratios():

@@ -19,12 +19,14 @@ from finetune.data.prompts import PromptFormat, conversation
 from finetune.errors import ReviewError
 from finetune.inference.backends import LocalBackend, Side, reply
 from finetune.recipe import ROOT
-from finetune.review import evaluating
+from finetune.review import bertscore, evaluating, judging
 from finetune.review.contestants import Contestant
 from finetune.review.evaluation import BITS, ORDER, REPLIES, ROWS, SCORES, Evaluation
+from finetune.review.evaluation_batches import FILE as BATCHES
+from finetune.review.evaluation_batches import Batching
 from tests.review import evaluations
 
-FILES = (ORDER, BITS, REPLIES, ROWS, SCORES)
+FILES = (ORDER, BATCHES, BITS, REPLIES, ROWS, SCORES)
 KILLS = 5
 COUNT = 24
 
@@ -57,7 +59,7 @@ def contents(folder):
 
 def test_every_question_has_both_replies_and_all_costs_in_the_order_of_the_batches(whole, demo):
     said, paid, scored = (list(evaluating.lines(whole / name)) for name in (REPLIES, BITS, ROWS))
-    wanted = [one.id for batch in evaluations.order(demo, COUNT).batches() for one in batch]
+    wanted = [one.id for one in evaluations.order(demo, COUNT).in_turn]
     assert [one["id"] for one in said] == [one["id"] for one in paid] == [one["id"] for one in scored] == wanted
     assert all(one["base"] and one["tuned"] for one in said)
     assert sum(one["base"][0] for one in paid) > sum(one["tuned"][0] for one in paid)
@@ -114,6 +116,114 @@ def test_what_a_crashed_file_system_left_is_written_again(whole, copy, demo):
     assert contents(copy) == contents(whole)
 
 
+BYTES = ("à", "¦")
+"""What a byte-level tokenizer calls two bytes of a Bengali letter that has three."""
+
+
+def test_bytes_that_are_no_letter_are_counted_as_broken_though_no_reader_sees_them(demo, tmp_path, monkeypatch):
+    tokenizer = models.load_tokenizer(demo.model)
+    good = tokenizer.encode("ভালো", add_special_tokens=False)
+    halves = [tokenizer.convert_tokens_to_ids(byte) for byte in BYTES]
+    lone_sign = tokenizer.encode(" \u09be", add_special_tokens=False)
+    written = {"bytes": [*good, *halves, *good], "sign": [*good, *lone_sign], "good": good}
+
+    def tokens(sides, **how):
+        rows = [written["good"], written[kind]]
+        for place in range(max(map(len, rows))):
+            yield [row[place] if place < len(row) else None for row in rows]
+
+    monkeypatch.setattr(demo, "tokens", tokens)
+    for kind, wanted in (("bytes", 1.0), ("sign", 1.0), ("good", 0.0)):
+        found = evaluating.run(tmp_path / kind, evaluations.order(demo, 1), demo)
+        assert "\ufffd" not in found.replies[0].tuned
+        assert (found.result["base"]["broken"], found.result["tuned"]["broken"]) == (0.0, wanted), kind
+
+
+def test_a_letter_that_the_limit_cut_in_two_was_not_broken_by_the_model(demo, tmp_path, monkeypatch):
+    tokenizer = models.load_tokenizer(demo.model)
+    cut = [*tokenizer.encode("ভালো আছি", add_special_tokens=False), tokenizer.convert_tokens_to_ids(BYTES[0])]
+    order = evaluations.order(demo, 1, settings=replace(evaluations.SHORT, max_new_tokens=len(cut)))
+    monkeypatch.setattr(demo, "tokens", lambda sides, **how: ([token, token] for token in cut))
+    result = evaluating.run(tmp_path, order, demo).result
+    assert (result["tuned"]["broken"], result["tuned"]["truncated"]) == (0.0, 1.0)
+
+
+class Small:
+    """A card on which only so many rows fit; otherwise the backend that it is given."""
+
+    def __init__(self, backend, rows):
+        self.backend, self.rows, self.refused = backend, rows, 0
+
+    def __getattr__(self, name):
+        return getattr(self.backend, name)
+
+    def tokens(self, sides, **how):
+        if len(sides) > self.rows:
+            self.refused += 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        yield from self.backend.tokens(sides, **how)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_whoever_resumes_does_not_try_it_again(demo, tmp_path):
+    order = evaluations.order(demo, 8, batching=Batching(most=4))
+    card = Small(demo, rows=4)
+    evaluating.run(tmp_path / "one", order, card)
+    assert card.refused == 1
+    assert json.loads((tmp_path / "one" / BATCHES).read_text()) == {"bits": [4, 4], "replies": [2, 2, 2, 2]}
+
+    stop, first, then = threading.Event(), Small(demo, rows=4), Small(demo, rows=99)
+
+    def report(progress):
+        if progress.stage == "replies" and progress.done == 4:
+            stop.set()
+
+    assert not evaluating.run(tmp_path / "two", order, first, stop, report).whole
+    evaluating.run(tmp_path / "two", order, then)  # on a machine with room, and in the folder's batches all the same
+    assert (first.refused, then.refused) == (1, 0)
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+
+
+def test_where_not_even_one_question_fits_that_is_told_and_what_is_done_is_kept(demo, tmp_path):
+    order = evaluations.order(demo, 4)
+    with pytest.raises(ReviewError) as caught:
+        evaluating.run(tmp_path, order, Small(demo, rows=1))
+    assert caught.value.key == "evaluation.memory" and "what is done is kept" in str(caught.value)
+    assert len(list(evaluating.lines(tmp_path / BITS))) == 4
+    assert evaluating.run(tmp_path, order, demo).whole
+
+
+def test_references_that_do_not_fit_together_are_read_in_smaller_batches(demo, tmp_path, monkeypatch):
+    real = demo.answer_bits
+
+    def answer_bits(conversations, *rest):
+        if len(conversations) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(conversations, *rest)
+
+    monkeypatch.setattr(demo, "answer_bits", answer_bits)
+    assert evaluating.run(tmp_path, evaluations.order(demo, 4), demo).whole
+    assert json.loads((tmp_path / BATCHES).read_text()) == {"bits": [1, 1, 1, 1], "replies": [2, 2]}
+
+
+def test_replies_do_not_depend_on_what_the_process_answered_before(demo, tmp_path, monkeypatch):
+    asked = []
+    real = demo.tokens
+    monkeypatch.setattr(demo, "tokens", lambda sides, **how: asked.append(how) or real(sides, **how))
+    evaluating.run(tmp_path, evaluations.order(demo, 2), demo)
+    assert asked == [{"plain": True}]
+
+
+def test_weights_that_came_later_are_scored_without_any_reply_being_written_again(copy, demo, monkeypatch):
+    before = (copy / REPLIES).read_bytes()
+    assert evaluating.run(copy, evaluations.order(demo, COUNT), Silent()).result["bertscore"].startswith("not run")
+    monkeypatch.setattr(bertscore, "missing", lambda *_: "")
+    monkeypatch.setattr(bertscore, "of_sides", lambda sides, references, *_: ([[0.5] * len(one) for one in sides], ""))
+    result = evaluating.run(copy, evaluations.order(demo, COUNT), Silent()).result
+    assert result["intervals"]["tuned"]["bertscore"]["mean"] == 0.5
+    assert result["bertscore"] == f"{bertscore.ENCODER}, layer {bertscore.LAYER}"
+    assert (copy / REPLIES).read_bytes() == before
+
+
 class Silent:
     """A backend that must not be asked anything."""
 
@@ -158,7 +268,9 @@ def test_a_folder_with_another_evaluation_is_refused_until_that_is_forgotten(cop
         evaluating.run(copy, other, demo)
     assert caught.value.key == "evaluation.other"
     (copy / "mine.txt").write_text("kept")
+    judging.save(copy, {"judge": "a-judge"})
     evaluating.forget(copy)
+    assert not (copy / judging.RESULT).exists()
     assert evaluating.run(copy, other, demo).order["prompts"] == 4
     assert (copy / "mine.txt").read_text() == "kept"
 
@@ -191,7 +303,7 @@ from pathlib import Path
 import torch
 from finetune import models
 from finetune.inference.backends import LocalBackend
-from finetune.review import evaluating
+from finetune.review import bertscore, evaluating, judging
 from tests.review import evaluations
 
 torch.set_num_threads(1)

@@ -73,6 +73,42 @@ def test_csv_and_json_hold_every_reply_with_its_scores_in_the_order_asked_for(op
     assert rows[0]["tuned"] == told[0]["tuned"]
 
 
+@pytest.mark.parametrize("descending", [True, False])
+def test_files_are_in_the_order_of_the_screen(opened, tmp_path, descending):
+    opened.save_csv(tmp_path / "replies.csv", "tuned.bits_per_character", descending=descending)
+    opened.save_json(tmp_path / "replies.json", "tuned.bits_per_character", descending=descending)
+    wanted = [one.id for one in opened.rows("tuned.bits_per_character", count=24, descending=descending).rows]
+    with (tmp_path / "replies.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == wanted
+    told = json.loads((tmp_path / "replies.json").read_text("utf-8"))
+    assert [one["id"] for one in told] == wanted
+
+
+CARE = "আমি আর বাঁচতে চাই না।"
+
+
+@pytest.mark.parametrize("where", ["question", "references", "base", "tuned"])
+def test_what_needs_care_leaves_without_its_texts_and_says_so(tmp_path, where):
+    folder = evaluations.lay_out(tmp_path / "one")
+    lines = [json.loads(line) for line in (folder / REPLIES).read_text("utf-8").splitlines()]
+    lines[3][where] = [CARE] if where == "references" else CARE
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (folder / REPLIES).write_text(text, encoding="utf-8")
+    table, tree = tmp_path / "replies.csv", tmp_path / "replies.json"
+    found = Evaluation.open(folder)
+    assert found.save_csv(table) == found.save_json(tree) == 24
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    told = {one["id"]: one for one in json.loads(tree.read_text("utf-8"))}
+    assert {name for name, row in rows.items() if row["care"] == "1"} == {lines[3]["id"]}
+    assert {name for name, one in told.items() if one["care"]} == {lines[3]["id"]}
+    row, one = rows[lines[3]["id"]], told[lines[3]["id"]]
+    assert [row[name] for name in ("question", "references", "base", "tuned")] == [""] * 4
+    assert [one[name] for name in ("question", "references", "base", "tuned")] == ["", [], "", ""]
+    assert float(row["tuned.chrf"]) == one["scores"]["tuned"]["chrf"]
+    assert CARE not in table.read_text("utf-8") + tree.read_text("utf-8")
+
+
 def test_no_text_becomes_a_formula_in_a_spreadsheet(tmp_path):
     folder = evaluations.lay_out(tmp_path / "one")
     text = (folder / REPLIES).read_text("utf-8").replace('"হ্যাঁ।"', '"=HYPERLINK(1)"')

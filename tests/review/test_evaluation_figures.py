@@ -3,7 +3,7 @@
 import pytest
 
 from finetune.data import leakage
-from finetune.review import evaluation_figures
+from finetune.review import bertscore, evaluation_figures, scores
 from finetune.review.evaluation_figures import OTHERS
 from tests.review import evaluations
 from tests.rows import ROWS
@@ -67,8 +67,9 @@ def test_planted_leakage_is_the_first_line_and_its_rows_are_named():
 def test_perplexity_stands_only_beside_bits_per_character_and_a_warning(made):
     for side in ("base", "tuned"):
         assert set(made[0][side]["per_token"]) == {"bits_per_character", "perplexity_per_token", "warning"}
-    table = "\n".join(evaluation_figures.table(made[0]))
-    assert table.index("bits_per_character") < table.index("perplexity") < table.index("note: Perplexity")
+    lines = evaluation_figures.table(made[0])
+    place = next(number for number, line in enumerate(lines) if line.startswith("perplexity_per_token"))
+    assert lines[place - 1].startswith("bits_per_character") and lines[place + 1].startswith("note: Perplexity")
 
 
 def test_the_same_lines_give_the_same_result_to_the_last_digit(made):
@@ -84,3 +85,26 @@ def test_more_bits_for_tuned_are_told_as_such():
 def test_signatures_say_how_overlap_was_counted_and_bertscore_why_it_was_not(made):
     assert "tok:intl" in made[0]["signatures"]["bleu"]
     assert made[0]["bertscore"].startswith("not run: ")
+
+
+def test_every_flag_has_the_interval_of_its_difference_and_a_share_that_is_always_one_has_none(made):
+    result = made[0]
+    flags = [name for name in result["difference"] if scores.kind(name) == scores.FLAG]
+    assert len(flags) == len(scores.FLAGS) and all(result["difference"][name]["low"] is not None for name in flags)
+    assert result["base"]["script_share"] == 1 and result["intervals"]["base"]["script_share"]["low"] is None
+
+
+def test_an_encoder_that_cannot_be_read_is_told_and_ends_nothing(monkeypatch, tmp_path):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(bertscore.of_sides, "__defaults__", (str(tmp_path),))
+    result = evaluations.figures()[0]
+    assert result["bertscore"].startswith("not run: ") and "bertscore" not in result["difference"]
+
+
+def test_replies_that_are_empty_are_counted_and_have_no_script():
+    said, paid = evaluations.lines()
+    said = [{**line, "base": ""} for line in said]
+    result = evaluation_figures.figures(evaluations.DESCRIBED, said, paid, leakage.between([], []))[0]
+    assert (result["base"]["empty"], result["tuned"]["empty"]) == (1, 0)
+    assert result["base"]["script_share"] is None and result["difference"]["script_share"]["n"] == 0
+    assert any(line.startswith("script_share") and "–" in line for line in evaluation_figures.table(result))

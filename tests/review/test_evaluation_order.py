@@ -8,12 +8,11 @@ import pytest
 
 from finetune import models
 from finetune.data.prompts import PromptFormat
-from finetune.errors import ModelError, ReviewError
+from finetune.errors import BackendError, ModelError, ReviewError
 from finetune.inference.backends import LocalBackend
 from finetune.recipe import Recipe
 from finetune.review import evaluation_order
 from finetune.review.contestants import Contestant
-from finetune.review.evaluation_order import Batching, Question
 from finetune.training import runs
 from tests.review import evaluations
 
@@ -64,20 +63,10 @@ def test_ids_are_those_of_a_set_of_compare(order):
     assert prompt.id in {one.id for one in order.questions}
 
 
-def test_batches_hold_like_lengths_each_question_once_and_do_not_depend_on_the_order_of_rows(order):
-    batches = order.batches()
-    assert [len(batch) for batch in batches] == [2, 2, 2, 2]
-    lengths = [len(question.text) for batch in batches for question in batch]
-    assert lengths == sorted(lengths)
-    assert replace(order, questions=order.questions[::-1]).batches() == batches
-
-
-def test_a_batch_is_smaller_where_its_tokens_would_be_too_many_but_never_empty(order):
-    asked = tuple(Question(str(number), "ক" * 80, ("খ",)) for number in range(5))
-    # A row: 80 characters are 100 tokens, and 12 may follow; two rows a question.
-    roomy = replace(order, questions=asked, batching=Batching(most=4, tokens=2 * 112 * 3))
-    assert [len(batch) for batch in roomy.batches()] == [3, 2]
-    assert [len(batch) for batch in replace(roomy, batching=Batching(4, 1)).batches()] == [1] * 5
+def test_the_longest_questions_come_first_whatever_the_order_of_rows(order):
+    lengths = [len(question.text) for question in order.in_turn]
+    assert lengths == sorted(lengths, reverse=True) and len(lengths) == 8
+    assert replace(order, questions=order.questions[::-1]).in_turn == order.in_turn
 
 
 def test_whatever_determines_the_result_makes_another_folder(order, tmp_path):
@@ -88,13 +77,19 @@ def test_whatever_determines_the_result_makes_another_folder(order, tmp_path):
         replace(order, questions=order.questions[1:]),
         replace(order, settings=replace(order.settings, max_new_tokens=13)),
         replace(order, resident="another base"),
-        replace(order, batching=Batching(most=3)),
+        replace(order, beside=evaluations.KEPT),
         replace(order, train=evaluations.KEPT),
         replace(order, tuned=Contestant("demo", tmp_path / "own")),
         replace(order, questions=(replace(order.questions[0], references=("অন্য।",)), *order.questions[1:])),
     ]
     assert len({order.id, *(other.id for other in others)}) == len(others) + 1
     assert evaluations.order(LocalBackend(str(models.DEMO_BASE))).id == order.id
+    assert replace(order, batching=None).id == order.id  # memory is another every day; batches are the folder's
+
+
+def test_replies_may_be_longer_or_shorter_than_the_recipe_says():
+    found = evaluation_order.of_demo(LocalBackend(str(models.DEMO_BASE)), "test", 4, new_tokens=7)
+    assert found.settings.max_new_tokens == 7
 
 
 def test_its_description_holds_no_path_and_no_text_of_the_corpus(order):
@@ -112,7 +107,7 @@ def test_training_rows_are_not_evaluated():
 def test_the_demo_s_order_asks_its_held_out_questions_greedily():
     found = evaluation_order.of_demo(LocalBackend(str(models.DEMO_BASE)), "test", 20)
     assert len(found.questions) == 20 and len(found.held_out) == 500 and len(found.train) > 3000
-    assert found.settings.temperature == 0
+    assert found.settings.temperature == 0 and len(found.beside) > 300
     assert {one.text for one in found.questions} <= {row["question"] for row in found.held_out}
 
 
@@ -142,3 +137,12 @@ def test_a_split_without_rows_and_a_run_without_an_adapter_are_told_in_words(run
     shutil.rmtree(run.adapter)
     with pytest.raises(ModelError):
         evaluation_order.of_run(run, backend)
+
+
+def test_an_adapter_of_another_base_is_refused_before_anything_is_asked(run):
+    config = json.loads((run.adapter / "adapter_config.json").read_text("utf-8"))
+    config["base_model_name_or_path"] = "unsloth/llama-3-8b-Instruct-bnb-4bit"
+    (run.adapter / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(BackendError, match="was trained on unsloth/llama-3-8b") as caught:
+        evaluation_order.of_run(run, LocalBackend("unsloth/Meta-Llama-3.1-8B-Instruct"))
+    assert caught.value.key == "backend.other_base"

@@ -107,6 +107,35 @@ def test_replies_that_need_care_are_in_no_report(folder):
     assert "বাঁচতে চাই না" not in page(folder)
 
 
+def test_no_reference_that_needs_care_is_in_a_report(folder):
+    lines = [json.loads(line) for line in (folder / REPLIES).read_text("utf-8").splitlines()]
+    for line in lines[:20]:
+        line["references"] = [*line["references"], "তাহলে মরে যাওয়াই ভালো, আমি আর বাঁচতে চাই না।"]
+    (folder / REPLIES).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    shown = evaluation_report.samples(Evaluation.open(folder))
+    assert {one.id for one in shown} == {line["id"] for line in lines[20:]}
+    assert "বাঁচতে চাই না" not in page(folder)
+
+
+def test_perplexity_stands_right_below_bits_per_character(folder):
+    told = said(page(folder, "en"))
+    place = told.index("Perplexity per token")
+    assert told[place - 3] == "Bits per character"
+
+
+def test_the_first_line_knows_of_the_other_split_too(folder):
+    assert "other one" not in said(page(folder, "en"))[1]
+    result = json.loads((folder / "scores.json").read_text("utf-8"))
+    for shared, told in (
+        (0, "None of this split’s questions stands in the 60 rows"),
+        (7, "7 of this split’s questions"),
+    ):
+        result["leakage"] |= {"beside": 60, "shared": shared}
+        (folder / "scores.json").write_text(json.dumps(result), encoding="utf-8")
+        assert told in said(page(folder, "en"))[1]
+    assert "৬০টি সারিতে এই ভাগের ৭টি প্রশ্ন" in said(page(folder))[1]
+
+
 def test_samples_are_the_two_ends_of_the_gain(folder):
     opened = Evaluation.open(folder)
     order = [one.id for one in opened.rows("difference.chrf", count=24).rows]

@@ -143,6 +143,33 @@ def vote(n, reviewer, choice, **more):
     return {"prompt_id": f"p{n}", "reviewer": reviewer, "choice": choice, "left": "base", **more}
 
 
+def test_what_a_judge_said_of_another_adapter_s_replies_is_not_shown(tmp_path):
+    folder = lay_out(tmp_path / "one")
+    judging.save(folder, {"judge": "a-judge", "win_rate": 0.5})
+    assert judging.read(folder)["win_rate"] == 0.5
+    order = json.loads((folder / "order.json").read_text("utf-8"))
+    (folder / "order.json").write_text(json.dumps({**order, "fingerprint": "cd34" * 16}), encoding="utf-8")
+    assert judging.read(folder) is None
+
+
+def test_a_set_of_pairs_keeps_what_its_judge_said(tmp_path):
+    judging.save(tmp_path, {"judge": "a-judge", "win_rate": 0.5})
+    assert judging.read(tmp_path)["win_rate"] == 0.5
+
+
+def test_the_command_line_keeps_the_verdict_where_page_and_report_look_for_it(server, tmp_path):
+    from typer.testing import CliRunner
+
+    from finetune.__main__ import app
+
+    taught(server, lambda first, second: "A")
+    folder = lay_out(tmp_path / "one")
+    done = CliRunner().invoke(app, ["judge", str(folder), "--model", f"judge@{server.address}", "--json"])
+    assert done.exit_code == 0, done.output
+    kept = judging.read(folder)
+    assert kept.pop("fingerprint") and kept == json.loads(done.stdout)
+
+
 def test_figures_are_those_worked_by_hand():
     found = [*judged("tuned", "tuned", "base", "tie"), Judgement("p4", "base", "tuned")]
     told = judging.figures(ITEMS, found)

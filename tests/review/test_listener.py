@@ -43,6 +43,11 @@ def test_a_reply_has_the_intents_of_all_its_sentences_and_none_reaches_over_two(
     assert "console" in told("আপনি একা নন।") and "console" not in told("আপনি একা। নন তো।")
 
 
+def test_a_full_stop_parts_sentences_so_that_one_does_not_cancel_its_neighbour():
+    assert told("খবরটা শুনে খুব খারাপ লাগল. আপনার কেন এমন মনে হলো?") == {"sympathise", "question"}
+    assert "console" in told("আপনি একা নন.") and "console" not in told("আপনি একা. নন তো.")
+
+
 def test_the_lexicon_has_these_eight_intents_with_a_guide_each():
     raw = listener.yaml.safe_load((listener.FOLDER / "listener_intents.yaml").read_text(encoding="utf-8"))
     assert tuple(raw["intents"]) == listener.INTENTS

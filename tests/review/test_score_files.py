@@ -51,6 +51,20 @@ def test_means_over_lines_have_intervals(files):
     assert found["n"] == 15 and found["low"] < found["mean"] < found["high"]
 
 
+def test_every_mean_has_its_interval_and_lines_with_one_prompt_are_drawn_together(files):
+    paths = files(said=REPLIES * 5, wanted=REPLIES[:1] * 15, asked=["এক", "দুই", "তিন"] * 5, own=["এক", *[""] * 14])
+    bare = score_files.score_files(paths["said"], paths["wanted"])
+    means = {name for name, value in bare.items() if isinstance(value, float)}
+    assert means - {"bleu", "distinct", "commonest_opener"} == set(bare["intervals"])
+    one = score_files.score_files(paths["said"], paths["wanted"], paths["asked"])["intervals"]
+    assert {"copied", "on_the_point"} <= set(one)
+    assert one["finished"]["high"] - one["finished"]["low"] > 2 * (
+        bare["intervals"]["finished"]["high"] - bare["intervals"]["finished"]["low"]
+    )
+    apart = score_files.score_files(paths["said"], paths["wanted"], paths["own"])["intervals"]
+    assert apart["finished"] == bare["intervals"]["finished"]  # lines without a prompt are each their own
+
+
 def test_what_rests_on_prompts_is_there_only_with_prompts(files):
     paths = files(said=["মা কথা বলছেন না আজ"], wanted=["শুনছি।"], asked=["মা কথা বলছেন না।"])
     assert not {"copied", "on_the_point"} & set(score_files.score_files(paths["said"], paths["wanted"]))

@@ -13,7 +13,7 @@ REPLY = "ফেলের কষ্টের ওপর বাবার চুপ 
 OVERLAP = ("chrf", "rouge1", "rouge2", "rougeL")
 
 CONTRACT = {
-    *OVERLAP, "length_ratio", "distinct1", "distinct2", "repetition", "script_share", "intruding_script",
+    *OVERLAP, "length_ratio", "distinct1", "distinct2", "repetition", "script_share", "empty", "intruding_script",
     "english_drift", "broken", "truncated", "copied", "intent_question", "intent_acknowledge", "intent_console",
     "intent_agree", "intent_encourage", "intent_sympathise", "intent_suggest", "intent_wish",
 }  # fmt: skip
@@ -49,6 +49,7 @@ def test_the_prompt_never_counts_as_prediction():
 def test_a_reply_that_the_limit_cut_is_truncated():
     cut = scores.of_reply(Row(QUESTION, (REPLY,), REPLY, ended=False))
     assert cut["truncated"] == 1
+    assert scores.of_reply(Row(QUESTION, (REPLY,), REPLY, broken=True))["broken"] == 1
     assert {**cut, "truncated": 0.0} == scores.of_reply(Row(QUESTION, (REPLY,), REPLY))
 
 
@@ -106,6 +107,28 @@ def test_a_paired_difference_is_tuned_less_base_question_by_question():
     assert (found["mean"], found["n"]) == (2, 60)
     assert 1.7 < found["low"] < 2 < found["high"] < 2.3  # base itself varies by 17
     assert scores.paired(tuned, base)["mean"] == -2
+
+
+def test_every_figure_of_a_reply_is_a_flag_a_share_or_a_number():
+    found = scores.of_reply(Row(QUESTION, (REPLY,), REPLY))
+    kinds = {name: scores.kind(name) for name in found}
+    assert {name for name, kind in kinds.items() if kind == scores.NUMBER} == {"chrf", "length_ratio", "characters"}
+    assert {*scores.FLAGS, *scores.SHARES} <= set(found)
+    assert all(found[name] in (0, 1) for name in scores.FLAGS)
+
+
+def test_flags_have_an_interval_even_where_all_are_alike_and_shares_have_none():
+    assert scores.intervals([0.0] * 400, kind=scores.FLAG)["high"] == pytest.approx(1 - 0.025 ** (1 / 400))
+    assert scores.intervals([1.0] * 400, kind=scores.SHARE)["low"] is None
+    assert scores.intervals([None] * 4, kind=scores.FLAG)["mean"] is None
+
+
+@pytest.mark.parametrize("differing", [0, 1, 2])
+def test_the_difference_of_sparse_flags_has_its_interval(differing):
+    base, tuned = [0.0] * 99 + [None], [1.0] * differing + [0.0] * (100 - differing)
+    found = scores.paired(base, tuned, kind=scores.FLAG)
+    assert (found["mean"], found["n"]) == (differing / 99, 99)
+    assert found["low"] < found["mean"] < found["high"] and found["low"] < 0.01
 
 
 def test_sides_of_different_length_are_refused():

@@ -49,6 +49,12 @@ def test_script_share_is_of_letters_and_signs():
     assert figure("script_share", "কখ ab, ১২।") == 1 / 2
 
 
+def test_an_empty_reply_is_counted_as_empty_and_has_no_share_of_any_script():
+    assert [figure("empty", reply) for reply in ("", " \n", "।", "😊", "শুনছি")] == [1, 1, 0, 0, 0]
+    assert figure("script_share", "") is figure("script_share", "১২ 😊।") is None
+    assert figure("script_share", "ok") == 0
+
+
 @pytest.mark.parametrize(
     ("reply", "drift"),
     [
@@ -70,6 +76,11 @@ def test_broken_is_what_a_reader_sees_broken(reply, broken):
     assert figure("broken", reply) == broken
 
 
+def test_what_the_model_wrote_counts_as_broken_though_the_reply_was_mended():
+    assert text_scores.of_reply("ভালো।", broken=True)["broken"] == 1
+    assert text_scores.of_reply("ভালো ি", broken=False)["broken"] == 0
+
+
 def test_a_reply_is_truncated_where_the_limit_cut_it_or_a_letter_is_cut():
     assert figure("truncated", "আমি শুনছি।", ended=False) == 1
     assert figure("truncated", "আমি শুন\ufffd") == figure("truncated", "আমি শুন্") == 1
@@ -77,7 +88,9 @@ def test_a_reply_is_truncated_where_the_limit_cut_it_or_a_letter_is_cut():
 
 
 def test_a_reply_is_finished_where_it_ends_as_a_sentence_does():
-    assert [figure("finished", reply) for reply in ("শুনছি।", "“শুনছি?” ", "শুনছি", "")] == [1, 1, 0, 0]
+    assert [figure("finished", reply) for reply in ("শুনছি।", "“শুনছি?” ", "শুনছি.", "শুনছি…", "শুনছি", "")] == [1] * 4 + [
+        0
+    ] * 2
 
 
 def test_four_words_of_the_question_in_a_row_are_copied_and_three_are_not():

@@ -121,11 +121,16 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         return handler
 
     def taken(write: Any, ending: str) -> Any:
-        def handler(name: str | None, score_: str, kind_: str, topic_: str, text: str, request: gr.Request) -> gr.File:
+        def handler(
+            name: str | None, score_: str, kind_: str, order_: str, topic_: str, text: str, request: gr.Request
+        ) -> gr.File:
             with for_maker(services, request):
                 one = chosen.read(services.home, name)
                 path = chosen.parcel(services.scratch, one, ending)
-                write(one, path, f"{kind_}.{score_}", None if topic_ == ANY else topic_, text or "")
+                write(
+                    one, path, f"{kind_}.{score_}", None if topic_ == ANY else topic_, text or "",
+                    descending=order_ == ORDERS[0],
+                )  # fmt: skip
                 return gr.File(value=str(path), visible=True)
 
         return handler
@@ -137,8 +142,8 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         changed(show, asked, answer, trigger_mode="always_last", **private)
     before.click(turned(-ROWS), [*asked, start], answer, **private)
     after.click(turned(ROWS), [*asked, start], answer, **private)
-    as_csv.click(taken(Evaluation.save_csv, "csv"), [which, score, kind, topic, search], parcel, **private)
-    as_json.click(taken(Evaluation.save_json, "json"), [which, score, kind, topic, search], parcel, **private)
+    as_csv.click(taken(Evaluation.save_csv, "csv"), [which, score, kind, order, topic, search], parcel, **private)
+    as_json.click(taken(Evaluation.save_json, "json"), [which, score, kind, order, topic, search], parcel, **private)
     return which
 
 
