@@ -127,12 +127,13 @@ class _Writing:
             done += len(batch)
             pace = (time.monotonic() - began) / (done - before)
             self.report(Progress(stage, done, total, pace * (total - done)))
-        return True
+        return not self.stop.is_set()
 
-    def _bits(self, batch: list[Question]) -> list[Line]:
-        base, tuned = (
-            costs(self.backend, self.order.style, batch, folder) for folder in (None, self.order.tuned.adapter)
-        )
+    def _bits(self, batch: list[Question]) -> list[Line] | None:
+        base = costs(self.backend, self.order.style, batch, None)
+        if self.stop.is_set():
+            return None
+        tuned = costs(self.backend, self.order.style, batch, self.order.tuned.adapter)
         found = zip(batch, base, tuned, strict=True)
         return [
             {"id": one.id, "tokens": [self._tokens(one, text) for text in one.references], "base": a, "tuned": b}

@@ -53,7 +53,7 @@ def lines(count: int = 24, *, gain: float = 0.5) -> tuple[list[dict[str, Any]], 
 
 DESCRIBED = {
     "name": "demo", "split": "test", "prompts": 24, "references": 24, "largest_group": 2, "texts": "", "searched": "",
-    "adapter": "demo", "fingerprint": "ab12" * 16, "resident": "base, 4-bit NF4", "measure": 1, "seed": 42,
+    "adapter": "demo", "fingerprint": "ab12" * 16, "resident": "base, 4-bit NF4", "measure": 2, "seed": 42,
     "format": {"name": "shohomormi", "system_prompt": "You listen."},
     "settings": {"max_new_tokens": 12, "temperature": 0.0, "top_p": 0.9, "repetition_penalty": 1.0, "seed": 42},
     "batching": {"most": 2, "tokens": None},
