@@ -32,7 +32,8 @@ SPREAD = (0.0, WIDTH, 30.0, 130.0)
 TICKS = 3
 """On an axis: its ends and what lies half-way."""
 
-DECIMALS = {"bits_per_character": 2, "chrf": 1}
+DECIMALS = {"bits_per_character": 2, "chrf": 1, "characters": 0}
+"""Of figures; of all others two."""
 
 Figures = Mapping[str, Any]
 

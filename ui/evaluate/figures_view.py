@@ -25,6 +25,9 @@ from ui.maker import for_maker
 from ui.services import Services
 from ui.wording_evaluation import evaluation_words
 
+SHOWN = ("bits_per_character", "chrf")
+"""Scores whose lie the figures show anyway."""
+
 
 def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
     """Lay out the page and wire it; gives the chooser, so that the replies' page can follow it."""
@@ -66,7 +69,7 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
             figures = evaluation_report.sections(one, evaluation_words(language), language, **beside(services, one))
             spoken = Spoken(evaluation_words(language), language)
             scored = [(spoken.told(f"metric.{each}", each), each) for each in one.replies[0].scores["base"]]
-            first = scored[0][1]
+            first = next(each for _, each in scored if each not in SHOWN)
             return [
                 figures,
                 gr.File(visible=False),

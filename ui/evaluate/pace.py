@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from finetune.review.evaluating import Progress
 from finetune.review.evaluation_order import TOKENS_A_CHARACTER, Order, Question
 
-WRITTEN = 4.0
+WRITTEN = 6.0
 """What a token that is written weighs where one that is read weighs 1, on the demo's base without a GPU."""
 
-SCORED = 100.0
+SCORED = 140.0
 """What the figures of one question weigh, counting and resampling; the same."""
 
 
