@@ -64,9 +64,11 @@ EVALUATION: dict[str, tuple[str, str]] = {
     "figures.title": ("সব মাপ", "All figures"),
     "figures.note": (
         "বন্ধনীতে ৯৫% সীমা। তফাত প্রশ্ন ধরে ধরে: শেখানো বিয়োগ মূল; শতাংশের তফাত শতাংশ-বিন্দুতে। যেখানে বলা চলে, সেখানে তফাতের"
-        " পাশে লেখা আছে ভালো না খারাপ।",
+        " পাশে লেখা আছে ভালো না খারাপ। কোথাও আসল তফাত না থাকলেও এমন প্রতি কুড়িটা মাপের একটায় দৈবাৎ তা লেখা হতে পারে, তাই একটা"
+        " মাপ দেখে সিদ্ধান্ত নেবেন না।",
         "In brackets the range with 95\u00a0% confidence. Differences are taken question by question, fine-tuned less base;"
-        " those of shares are percentage points. Where it can be said, the difference is marked as better or worse.",
+        " those of shares are percentage points. Where it can be said, the difference is marked as better or worse."
+        " Even if nothing had changed, about one mark in twenty figures would come by chance: do not go by a single one.",
     ),
     "better": ("ভালো", "better"),
     "worse": ("খারাপ", "worse"),
@@ -129,10 +131,12 @@ EVALUATION: dict[str, tuple[str, str]] = {
         "The taller a bar, the more replies have a figure near there.",
     ),
     "spread.median": ("মাঝের মান", "median"),
+    "spread.half": ("অর্ধেক {low} থেকে {high}", "half of them {low} to {high}"),
     "topics.title": ("কোন বিষয়ে কেমন", "By topic"),
     "topics.note": (
-        "গোলটা তফাত, আড়াআড়ি দাগটা ৯৫% সীমা, খাড়া দাগ মানে কোনো তফাত নেই।",
-        "The dot is the difference, its line the range with 95\u00a0% confidence; at the upright line there is none.",
+        "গোলটা তফাত, আড়াআড়ি দাগটা ৯৫% সীমা, খাড়া দাগ মানে কোনো তফাত নেই। কুড়িটা বিষয়ে আসল তফাত না থাকলেও একটায় দৈবাৎ তফাত দেখা যেতে পারে।",
+        "The dot is the difference, its line the range with 95\u00a0% confidence; at the upright line there is none."
+        " Of twenty topics without any difference about one seems to have one by chance.",
     ),
     "topics.bits_per_character": ("প্রতি অক্ষরে বিট: বাঁ দিকে গেলে ভালো", "Bits per character: to the left is better"),
     "topics.chrf": ("chrF++: ডান দিকে গেলে ভালো", "chrF++: to the right is better"),

@@ -20,6 +20,7 @@ from typing import Any
 
 from finetune.data import splits
 from finetune.data.prompts import PromptFormat
+from finetune.errors import ReviewError
 from finetune.inference.backends import LocalBackend
 from finetune.review import bits, evaluating, evaluation_order, orders
 from finetune.review.contestants import BASE, Contestant
@@ -29,6 +30,9 @@ from finetune.review.evaluation_order import MEASURE, SEED, Question
 from finetune.training import checkpoints, starting_adapter
 from finetune.training.metrics import append_line, read_lines
 from finetune.training.runs import Run
+
+SPLIT = "validation"
+"""Read unless told otherwise: who looks at checkpoints may choose one, and a test split that chose is none any more."""
 
 QUESTIONS = 200
 """Asked at each step unless told otherwise."""
@@ -42,7 +46,7 @@ Point = dict[str, Any]
 def over_steps(
     run: Run,
     backend: LocalBackend,
-    split: str = "validation",
+    split: str = SPLIT,
     limit: int | None = QUESTIONS,
     stop: threading.Event | None = None,
     report: Report = lambda progress: None,
@@ -53,6 +57,13 @@ def over_steps(
     """
     evaluation_order.check_split(split)
     asked = evaluation_order.questions(splits.read_split(run.data, split), limit)
+    if not asked:
+        raise ReviewError(
+            f"The {split} split of {run.name} holds no rows. Evaluate the other split, or prepare more data.",
+            key="evaluation.no_rows",
+            name=run.name,
+            split=split,
+        )
     style = PromptFormat.of(run.recipe().data)
     file = run.folder / FOLDER / f"steps-{split}-{_key(asked, style, orders.resident(backend))}.jsonl"
     file.parent.mkdir(exist_ok=True)

@@ -155,7 +155,7 @@ class _Writing:
             done, number = done + len(batch), number + 1
             pace = (time.monotonic() - began) / (done - before)
             self.report(Progress(stage, done, total, pace * (total - done)))
-        return True
+        return not self.stop.is_set()
 
     def _tried(self, make: Callable[[list[Question]], list[Line] | None], batch: list[Question]) -> Any:
         """What `make` makes of a batch; NO_ROOM where the card's memory does not suffice."""
@@ -179,10 +179,11 @@ class _Writing:
         self.sizes = {**self.sizes, stage: evaluation_batches.halved(self.sizes[stage], number)}
         evaluation_batches.write(self.folder, self.sizes)
 
-    def _bits(self, batch: list[Question]) -> list[Line]:
-        base, tuned = (
-            costs(self.backend, self.order.style, batch, folder) for folder in (None, self.order.tuned.adapter)
-        )
+    def _bits(self, batch: list[Question]) -> list[Line] | None:
+        base = costs(self.backend, self.order.style, batch, None)
+        if self.stop.is_set():
+            return None
+        tuned = costs(self.backend, self.order.style, batch, self.order.tuned.adapter)
         found = zip(batch, base, tuned, strict=True)
         return [
             {"id": one.id, "tokens": [self._tokens(one, text) for text in one.references], "base": a, "tuned": b}

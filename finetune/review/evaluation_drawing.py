@@ -32,7 +32,8 @@ SPREAD = (0.0, WIDTH, 30.0, 130.0)
 TICKS = 3
 """On an axis: its ends and what lies half-way."""
 
-DECIMALS = {"bits_per_character": 2, "chrf": 1}
+DECIMALS = {"bits_per_character": 2, "chrf": 1, "characters": 0}
+"""Of figures; of all others two."""
 
 Figures = Mapping[str, Any]
 
@@ -75,9 +76,9 @@ def topics(found: Sequence[Figures], name: str, words: Mapping[str, str], langua
 def spread(values: Mapping[str, Sequence[float | None]], name: str, words: Mapping[str, str], language: str) -> str:
     """How many replies of each side have a figure near each place of its range; None is left out.
 
-    values: the replies' own figures, by `base` and `tuned`; name: `bits_per_character` or `chrf`.
+    values: the replies' own figures, by `base` and `tuned`; name: of any figure. Base's bars are hollow, tuned's full.
     """
-    spoken, (left, right, top, bottom), decimals = Spoken(words, language), SPREAD, DECIMALS[name]
+    spoken, (left, right, top, bottom), decimals = Spoken(words, language), SPREAD, DECIMALS.get(name, 2)
     known = {side: [value for value in values[side] if value is not None] for side in SIDES}
     every = [value for side in SIDES for value in known[side]]
     low, high = min(every, default=0.0), max(every, default=1.0)
@@ -87,13 +88,16 @@ def spread(values: Mapping[str, Sequence[float | None]], name: str, words: Mappi
     room, parts, told = (right - left) / BINS, [], []
     for place, side in enumerate(SIDES):
         colour, at = COLOURS[side], left + place * (right - left) / 2
-        parts += [svg.bar(at, 4, 12, 12, colour), svg.text(at + 18, 14, spoken.say(f"side.{side}"), SMALL)]
+        hollow = side != SIDES[-1]
+        parts += [
+            svg.bar(at, 4, 12, 12, colour, hollow=hollow),
+            svg.text(at + 18, 14, spoken.say(f"side.{side}"), SMALL),
+        ]
         for number, count in sorted(counts[side].items()):
             height = (bottom - top) * count / most
             x = left + room * (number + 0.06 + 0.44 * place)
-            parts.append(svg.bar(x, bottom - height, room * 0.42, height, colour))
-        middle = statistics.median(known[side]) if known[side] else None
-        told.append(f"{spoken.say(f'side.{side}')}: {spoken.say('spread.median')} {spoken.number(middle, decimals)}")
+            parts.append(svg.bar(x, bottom - height, room * 0.42, height, colour, hollow=hollow))
+        told.append(f"{spoken.say(f'side.{side}')}: {_told(known[side], decimals, spoken)}")
     parts.append(svg.line(left, bottom, right, bottom))
     for tick in range(TICKS):
         share = tick / (TICKS - 1)
@@ -101,8 +105,17 @@ def spread(values: Mapping[str, Sequence[float | None]], name: str, words: Mappi
         parts.append(
             svg.text(left + share * (right - left), bottom + 18, shown, SMALL, ("start", "middle", "end")[tick])
         )
-    parts.append(svg.text(left, bottom + 38, " · ".join(told), SMALL))
-    return svg.picture(bottom + 46, spoken.say("spread.title"), "; ".join(told), parts)
+    parts += [svg.text(left, bottom + 38 + 18 * place, line, SMALL) for place, line in enumerate(told)]
+    return svg.picture(bottom + 64, spoken.told(f"metric.{name}", name), "; ".join(told), parts)
+
+
+def _told(known: Sequence[float], decimals: int, spoken: Spoken) -> str:
+    """In words how figures lie: the middle one, and between what two half of them are."""
+    middle = f"{spoken.say('spread.median')} {spoken.number(statistics.median(known) if known else None, decimals)}"
+    if len(known) < 2:
+        return middle
+    low, _, high = (spoken.number(one, decimals) for one in statistics.quantiles(known, n=4, method="inclusive"))
+    return f"{middle}, {spoken.say('spread.half', low=low, high=high)}"
 
 
 def steps(points: Sequence[Figures], words: Mapping[str, str], language: str) -> str:

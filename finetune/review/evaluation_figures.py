@@ -22,7 +22,8 @@ BETTER = {
 """Where more (1) or less (-1) is better; of a figure that is not here, such as length, neither can be said."""
 
 FEWEST_OF_TOPIC = 8
-"""Questions of a topic from which it stands by itself; the rest is `OTHERS` together."""
+"""Groups of near-identical questions from which a topic stands by itself: intervals are drawn over groups, and twenty
+wordings of one question are one. The rest is `OTHERS` together."""
 
 MOST_TOPICS = 32
 """EmpatheticDialogues has as many emotions; a corpus with titles for topics would have thousands."""
@@ -123,7 +124,8 @@ def _topics(
     for at, line in enumerate(replies):
         places.setdefault(line["topic"], []).append(at)
     ordered = sorted(places, key=lambda topic: (-len(places[topic]), topic))
-    kept = [topic for topic in ordered if topic and len(places[topic]) >= FEWEST_OF_TOPIC][:MOST_TOPICS]
+    kinds = {topic: len({replies[at]["group"] for at in mine}) for topic, mine in places.items()}
+    kept = [topic for topic in ordered if topic and kinds[topic] >= FEWEST_OF_TOPIC][:MOST_TOPICS]
     if not kept:
         return []
     rest = sorted(at for topic in ordered if topic not in kept for at in places[topic])

@@ -51,14 +51,20 @@ def listed(lines: Iterable[str]) -> str:
 
 
 def table(spoken: Spoken, keys: Sequence[str], rows: Iterable[Sequence[str]], more: Sequence[str] = ()) -> str:
-    """A table whose heads are words by key, then `more` heads as they are; the first cell of a row names it."""
+    """A table whose heads are words by key, then `more` heads as they are; the first cell of a row names it.
+
+    Its parts say what they are: on a phone they are laid out in another way, and browsers then forget that it is one.
+    """
     heads = [*(spoken.say(f"table.{key}") for key in keys), *more]
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in heads)
+    head = "".join(f'<th scope="col" role="columnheader">{html.escape(text)}</th>' for text in heads)
     body = ""
     for first, *cells in rows:
-        figures = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        body += f'<tr><th scope="row">{html.escape(first)}</th>{figures}</tr>'
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        figures = "".join(f'<td role="cell">{html.escape(cell)}</td>' for cell in cells)
+        body += f'<tr role="row"><th scope="row" role="rowheader">{html.escape(first)}</th>{figures}</tr>'
+    return (
+        f'<div class="scroll"><table role="table"><thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{body}</tbody></table></div>'
+    )
 
 
 def details(inner: str, spoken: Spoken) -> str:

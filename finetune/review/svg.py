@@ -55,10 +55,11 @@ def text(x: float, y: float, text: str, size: int = 14, anchor: str = "start", *
     )
 
 
-def bar(x: float, y: float, width: float, height: float, fill: str, *, opacity: float = 1) -> str:
-    """A filled bar with rounded corners; x and y are its upper left."""
+def bar(x: float, y: float, width: float, height: float, fill: str, *, opacity: float = 1, hollow: bool = False) -> str:
+    """A bar with rounded corners, filled or only its outline; x and y are its upper left."""
+    look = f'fill="none" stroke="{fill}" stroke-width="1.5"' if hollow else f'fill="{fill}"'
     return (
-        f'<rect x="{x:.4g}" y="{y:.4g}" width="{width:.4g}" height="{height:.4g}" rx="3" fill="{fill}"'
+        f'<rect x="{x:.4g}" y="{y:.4g}" width="{width:.4g}" height="{height:.4g}" rx="3" {look}'
         f' fill-opacity="{opacity:g}"/>'
     )
 

@@ -187,9 +187,9 @@ def _training(run: Run, recipe: Recipe) -> dict[str, Any]:
 
 def _evaluation(run: Run) -> str:
     kept = evaluated.read(run)
-    if kept is None:
+    if not kept:
         return "Unknown: nobody has evaluated this adapter. Its losses stand above."
-    return "\n".join(evaluated.lines(kept))
+    return "\n".join(evaluated.card(kept))
 
 
 def _loading(recipe: Recipe, merged: bool) -> str:

@@ -176,7 +176,8 @@ class _Known:
         return {"rows": report(self.run).get("kept")}
 
     def _of_evaluation(self) -> dict[str, Any]:
-        return {"bits_saved": (evaluated.read(self.run) or {}).get("bits_saved")}
+        kept = evaluated.read(self.run)
+        return {"bits_saved": kept[0]["bits_saved"] if kept else None}
 
     def _read_metrics(self, size: int) -> None:
         if size < self.offset:  # another file than the one that was read

@@ -66,8 +66,10 @@ def test_held_out_questions_are_asked_and_the_figures_and_replies_can_be_read_an
     page.get_by_label(bengali("evaluate.order.least"), exact=True).locator("visible=true").click()
     expect(question).not_to_have_text(first)
     page.locator("#evaluate-search input, #evaluate-search textarea").fill("নেই-এমন-কথা")
+    page.locator("#evaluate-search input, #evaluate-search textarea").press("Enter")
     expect(replies).to_contain_text(SENTENCES["evaluate.found.none"][0])
     page.locator("#evaluate-search input, #evaluate-search textarea").fill("")
+    page.locator("#evaluate-search input, #evaluate-search textarea").press("Enter")
     expect(replies.locator(".evaluated")).to_have_count(10)
     page.locator("#evaluate-csv").click()
     link = page.locator("a[href*='.csv']").locator("visible=true").first

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from finetune import models
+from finetune.errors import ReviewError
 from finetune.inference.backends import LocalBackend
 from finetune.recipe import ROOT, Recipe
 from finetune.review import bits_over_steps, evaluating, evaluation_order
@@ -96,3 +97,10 @@ def test_a_stop_keeps_the_points_there_are(run, demo):
     points = bits_over_steps.over_steps(run, demo, stop=stop, report=lambda one: one.done == 2 and stop.set())
     assert [one["step"] for one in points] == [0, 25]
     assert len(bits_over_steps.over_steps(run, demo)) == 3
+
+
+def test_a_run_without_validation_rows_is_told_so(run, demo):
+    (run.data / "validation.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(ReviewError) as caught:
+        bits_over_steps.over_steps(run, demo)
+    assert caught.value.key == "evaluation.no_rows"

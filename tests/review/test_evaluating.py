@@ -251,6 +251,31 @@ def test_stopping_keeps_the_batches_there_are_and_going_on_comes_out_the_same(wh
     assert contents(folder) == contents(whole)
 
 
+def test_a_stop_between_the_two_sides_of_a_batch_does_not_wait_for_the_second(demo, tmp_path, monkeypatch):
+    stop, asked, real = threading.Event(), [], evaluating.costs
+
+    def costs(backend, style, questions, adapter):
+        asked.append(adapter)
+        stop.set()
+        return real(backend, style, questions, adapter)
+
+    monkeypatch.setattr(evaluating, "costs", costs)
+    assert not evaluating.run(tmp_path, evaluations.order(demo, 4), demo, stop).whole
+    assert asked == [None]
+
+
+def test_a_stop_after_the_last_reply_leaves_the_figures_for_later(demo, tmp_path):
+    stop, told = threading.Event(), []
+
+    def report(progress):
+        told.append(progress.stage)
+        if progress.stage == "replies" and progress.done == progress.total:
+            stop.set()
+
+    assert not evaluating.run(tmp_path, evaluations.order(demo, 4), demo, stop, report).whole
+    assert "scores" not in told and evaluating.run(tmp_path, evaluations.order(demo, 4), demo).whole
+
+
 def test_progress_tells_stages_in_order_questions_and_the_time_left(demo, tmp_path):
     told = []
     evaluating.run(tmp_path, evaluations.order(demo, 4), demo, None, told.append)

@@ -72,3 +72,20 @@ def test_a_single_step_makes_a_picture_too():
 def test_in_bengali_a_picture_has_bengali_digits_only():
     said = re.findall(r">([^<>]+)</(?:text|desc|title)>", drawn([topic("শোক", -0.5, -0.6, -0.4)], language="bn"))
     assert not re.search("[0-9]", " ".join(said))
+
+
+def test_two_sides_bars_differ_in_more_than_colour_and_the_words_tell_how_the_figures_lie():
+    values = {"base": [1.0, 2.0, 3.0, 4.0, None], "tuned": [5.0, 6.0, 7.0, 8.0, 9.0]}
+    root = tree.fromstring(evaluation_drawing.spread(values, "rougeL", evaluation_words("en"), "en"))
+    bars = [one for one in root.iter("rect")]
+    assert sum(one.get("fill") == "none" for one in bars) == 1 + 4  # the legend's, and a bar for each value
+    assert len(bars) == 2 + 4 + 5
+    told = root.find("desc").text
+    assert "Base: median 2.50, half of them 1.75 to 3.25" in told
+    assert "Fine-tuned: median 7.00, half of them 6.00 to 8.00" in told
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [None, None]])
+def test_a_side_with_too_few_figures_for_halves_still_makes_a_picture(values):
+    picture = evaluation_drawing.spread({"base": values, "tuned": [0.5, 0.6]}, "chrf", evaluation_words("bn"), "bn")
+    assert tree.fromstring(picture) is not None

@@ -50,6 +50,12 @@ def test_topics_with_few_questions_stand_together_and_topics_without_any_name_wi
     assert all(one["bits_per_character"]["mean"] == pytest.approx(-0.5) for one in found)
 
 
+def test_twenty_wordings_of_one_question_make_no_topic():
+    said, paid = evaluations.lines()
+    said = [{**line, "topic": "শোক" if n < 9 else "আনন্দ", "group": n // 9} for n, line in enumerate(said)]
+    assert evaluation_figures.figures(evaluations.DESCRIBED, said, paid, leakage.between([], []))[0]["topics"] == []
+
+
 def test_where_no_topic_has_enough_questions_there_are_none():
     said, paid = evaluations.lines(6)
     assert evaluation_figures.figures(evaluations.DESCRIBED, said, paid, leakage.between([], []))[0]["topics"] == []

@@ -15,7 +15,7 @@ from finetune.review.spoken import Spoken
 from ui import wording
 from ui.errors import language_of
 from ui.evaluate import chosen
-from ui.evaluate.background import Background, Job
+from ui.evaluate.background import EVALUATION, Background, Job
 from ui.layout_parts import label, local_choices, note_html
 from ui.maker import for_maker
 from ui.services import Services
@@ -28,7 +28,7 @@ HEADLINE = ("bits_per_character", "chrf")
 """Of all figures those that tell one evaluation from another."""
 
 MOST, STEP, USUAL = 4000, 20, 400
-"""Of the slider; the largest split of the corpus that the reference recipe names has 3,821 rows."""
+"""Of the slider, for a quick look; the whole split is a box to tick."""
 
 
 def build(services: Services, background: Background, tab: gr.Tab) -> None:
@@ -45,6 +45,10 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
                 label=label("evaluate.split"),
                 info=label("evaluate.split.info"),
             )
+            everything = gr.Checkbox(
+                False, label=label("evaluate.everything"), info=label("evaluate.everything.info"),
+                elem_id="evaluate-everything",
+            )  # fmt: skip
             count = gr.Slider(
                 STEP, MOST, USUAL, step=STEP, label=label("evaluate.count"), info=label("evaluate.count.info"),
                 elem_id="evaluate-count", min_width=300,
@@ -59,27 +63,33 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
     timer = gr.Timer(SECONDS, active=False)
     panel = [card, table, start, stop, timer]
 
-    def looked(request: gr.Request) -> list[Any]:
-        language = language_of(request)
+    def looked(request: gr.Request, *, ended: bool = True) -> list[Any]:
+        """The panel as it is now; the table of all evaluations only where one may have come to it."""
+        language, job = language_of(request), background.job
         with for_maker(services, request):
-            made = chosen.listed(services.home)
+            made = chosen.listed(services.home) if ended or not background.busy else None
+        none = note_html("evaluate.none", language) if made == [] else ""
         return [
-            card_html(background.job, language) if background.job or made else note_html("evaluate.none", language),
-            table_html(made, language),
+            shown_html(job, EVALUATION, language) or none,
+            gr.skip() if made is None else table_html(made, language),
             gr.Button(interactive=not background.busy),
-            gr.Button(interactive=background.busy),
+            gr.Button(interactive=stoppable(job, EVALUATION)),
             gr.Timer(active=background.busy),
         ]
 
-    def begun(names: list[str], which: str, most: int, over_steps: bool, request: gr.Request) -> list[Any]:
+    def ticked(request: gr.Request) -> list[Any]:
+        return looked(request, ended=False)
+
+    def begun(
+        names: list[str], which: str, all_of_it: bool, most: int, over_steps: bool, request: gr.Request
+    ) -> list[Any]:
         with for_maker(services, request):
-            background.evaluate(names or [], which, int(most), over_steps=bool(over_steps))
+            background.evaluate(names or [], which, None if all_of_it else int(most), over_steps=bool(over_steps))
         return looked(request)
 
     def stopped(request: gr.Request) -> list[Any]:
         with for_maker(services, request):
-            if background.job is not None:
-                background.job.stop.set()
+            background.end(EVALUATION)
         return looked(request)
 
     def opened(names: list[str], request: gr.Request) -> list[Any]:
@@ -88,36 +98,50 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
         return [gr.Dropdown(choices=local_choices(services), value=kept), *looked(request)]
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    start.click(begun, [whose, split, count, steps], panel, **private)
+    start.click(begun, [whose, split, everything, count, steps], panel, **private)
     stop.click(stopped, None, panel, **private)
-    timer.tick(looked, None, panel, **private)
+    timer.tick(ticked, None, panel, **private)
+    everything.change(lambda all_of_it: gr.Slider(interactive=not all_of_it), everything, count, **private)
     tab.select(opened, whose, [whose, *panel], **private)
 
 
-def card_html(job: Job | None, language: str) -> str:
-    """What is being made, or what became of it."""
-    if job is None:
-        return ""
+def shown_html(job: Job | None, kind: str, language: str) -> str:
+    """The card of a page's own job; of another's only while it keeps this page waiting."""
+    return "" if job is None or (job.over and job.kind != kind) else card_html(job, language)
+
+
+def stoppable(job: Job | None, kind: str) -> bool:
+    """True where a page's own job goes on and nobody has asked it to stop."""
+    return job is not None and job.kind == kind and not job.over and not job.stopping
+
+
+def card_html(job: Job, language: str) -> str:
+    """What is being made, or what became of it: a state that is heard when it changes, and figures that are not."""
     if job.error is not None:
         told = html.escape(wording.error(job.error, language))
         return f'<div class="run-card failed" lang="{language}"><div class="error" role="alert">{told}</div></div>'
     facts = [chosen.whose_of(job.name, language)] if job.name else []
-    at = job.progress
-    share = 100 * at.done / (at.total or 1) if at else 0.0
+    if job.pace.runs > 1 and job.pace.number:
+        facts.append(wording.sentence("evaluate.run", language, number=job.pace.number, total=job.pace.runs))
+    at, share = job.progress, 100 * job.pace.share
     if job.over:
-        facts.append(wording.sentence(f"evaluate.{'stopped' if job.stopped else 'done'}", language))
+        kind = "stopped" if job.stopped else "finished"
+        state = "evaluate.stopped" if job.stopped else "evaluate.done"
         share = share if job.stopped else 100.0
-    elif at is not None:
-        facts.append(wording.sentence(f"evaluate.stage.{at.stage}", language, done=at.done, total=at.total))
-        if at.left:
-            facts.append(wording.sentence("pairs.left", language, time=wording.spoken_time(at.left, language)))
     else:
-        facts.append(wording.sentence("evaluate.stage.begin", language))
+        kind = "active"
+        state = "evaluate.stopping" if job.stopping else f"evaluate.stage.{at.stage if at else 'begin'}"
+        if at is not None:
+            facts.append(wording.sentence(f"evaluate.at.{at.stage}", language, done=at.done, total=at.total))
+        if job.pace.left and not job.stopping:
+            facts.append(wording.sentence("pairs.left", language, time=wording.spoken_time(job.pace.left, language)))
     told = "".join(f"<span>{html.escape(fact)}</span>" for fact in facts)
-    kind = "active" if not job.over else ("stopped" if job.stopped else "finished")
+    named = html.escape(wording.sentence("evaluate.bar", language))
     return (
-        f'<div class="run-card {kind}" lang="{language}" role="status">'
-        f'<div class="bar"><i style="width:{share:.1f}%"></i></div><div class="facts">{told}</div></div>'
+        f'<div class="run-card {kind}" lang="{language}">'
+        f'<div class="state"><span class="dot"></span>{html.escape(wording.sentence(state, language))}</div>'
+        f'<div class="bar" role="progressbar" aria-label="{named}" aria-valuemin="0" aria-valuemax="100"'
+        f' aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i></div><div class="facts">{told}</div></div>'
     )
 
 

@@ -12,32 +12,55 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from finetune.data import splits
 from finetune.errors import FinetuneError, ReviewError
 from finetune.inference.backends import Backend, LocalBackend
 from finetune.models import DEMO
 from finetune.review import bits_over_steps, evaluating, evaluation_order
 from finetune.review.evaluating import Progress
-from finetune.training import evaluated, runs
+from finetune.review.evaluation import Evaluation
+from finetune.review.evaluation_order import Order, Question
+from finetune.training import checkpoints, evaluated, runs
+from finetune.training.runs import Run
+from ui.evaluate import pace
+from ui.evaluate.pace import Pace
 
 log = logging.getLogger("shohomormi")
+
+EVALUATION, JUDGE = "evaluation", "judge"
+"""Kinds of jobs, each of which one page of the tab begins, shows and stops."""
 
 
 @dataclass
 class Job:
     """What is under way, and how far it is; `error` is why it ended before its time, `made` the last folder."""
 
-    names: Sequence[str]
+    kind: str
+    names: Sequence[str] = ()
     name: str = ""
     progress: Progress | None = None
+    pace: Pace = field(default_factory=Pace)
+    whole: bool = False
+    """True where all that was asked for is there, stopped or not."""
     over: bool = False
-    stopped: bool = False
     error: FinetuneError | None = None
     made: Path | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def stopping(self) -> bool:
+        """True from a stop until what is under way has heeded it."""
+        return self.stop.is_set() and not self.over
+
+    @property
+    def stopped(self) -> bool:
+        """True where it is over and something that was asked for is missing, without an error."""
+        return self.over and self.error is None and not self.whole
+
     def report(self, progress: Progress) -> None:
         """Take note of how far it is."""
         self.progress = progress
+        self.pace.report(progress)
 
 
 @dataclass
@@ -70,56 +93,81 @@ class Background:
             )
         evaluation_order.check_split(split)
 
-        def work(job: Job) -> None:
+        def work(job: Job) -> bool:
             for name in names:
-                if not job.stop.is_set():
-                    job.name, job.progress = name, None
-                    self._one(job, backend, name, split, limit, over_steps)
+                if job.stop.is_set():
+                    return False
+                job.name, job.progress = name, None
+                if not self._one(job, backend, name, split, limit, over_steps):
+                    return False
+            return True
 
-        return self.begin(names, work)
+        return self.begin(EVALUATION, names, work)
 
-    def begin(self, names: Sequence[str], work: Callable[[Job], None]) -> Job:
-        """Do some work in the background; ReviewError while other work is under way."""
+    def begin(self, kind: str, names: Sequence[str], work: Callable[[Job], bool]) -> Job:
+        """Do work in the background, which says whether all of it is there; ReviewError while other is under way."""
         with self.changing:
             if self.busy:
                 raise ReviewError(
                     "An evaluation is under way. Start the next one when it is done, or stop it first.",
                     key="evaluation.under_way",
                 )
-            self.job = job = Job(tuple(names))
+            self.job = job = Job(kind, tuple(names), pace=Pace(len(names) or 1))
         threading.Thread(target=self._do, args=(job, work), name="evaluation", daemon=True).start()
         return job
 
-    def _do(self, job: Job, work: Callable[[Job], None]) -> None:
+    def end(self, kind: str) -> None:
+        """Ask a job of this kind to stop; it does so after what it has in hand."""
+        if self.job is not None and self.job.kind == kind:
+            self.job.stop.set()
+
+    def _do(self, job: Job, work: Callable[[Job], bool]) -> None:
         try:
-            work(job)
+            job.whole = work(job)
         except FinetuneError as error:
             job.error = error
         except Exception as error:
             log.exception("An evaluation could not be made: %s", type(error).__name__)
             job.error = ReviewError("Something went wrong inside. The log has the details.", key="busy")
         finally:
-            job.stopped = job.stop.is_set() and job.error is None
             job.over = True
 
-    def _one(self, job: Job, backend: LocalBackend, name: str, split: str, limit: int | None, over_steps: bool) -> None:
+    def _one(self, job: Job, backend: LocalBackend, name: str, split: str, limit: int | None, over_steps: bool) -> bool:
+        """Evaluate one; True where all of it is there."""
         run = None if name == DEMO else runs.find(self.home, name)
         if run is None:
             order = evaluation_order.of_demo(backend, split, limit)
         else:
             order = evaluation_order.of_run(run, backend, split, limit)
         folder = evaluation_order.place(self.home, run, order)
-        try:
-            found = evaluating.run(folder, order, backend, job.stop, job.report)
-        except ReviewError as error:
-            if error.key != "evaluation.damaged":
-                raise
-            evaluating.forget(folder)  # nobody can read what is there
-            found = evaluating.run(folder, order, backend, job.stop, job.report)
+        job.pace.begin(pace.weights(order, *(_over_steps(run) if run is not None and over_steps else ())))
+        found = _evaluated(folder, order, backend, job)
         if found.result is None:  # it was stopped
-            return
+            return False
         job.made = folder
-        if run is not None:
-            evaluated.keep(run, found.result)
-            if over_steps:
-                bits_over_steps.over_steps(run, backend, split, stop=job.stop, report=job.report)
+        if run is None:
+            return True
+        evaluated.keep(run, found.result)
+        if not over_steps:
+            return True
+        # Always on the validation split: whoever chose a checkpoint by the test split would have no test left.
+        bits_over_steps.over_steps(run, backend, stop=job.stop, report=job.report)
+        return job.progress is not None and job.progress.done == job.progress.total
+
+
+def _evaluated(folder: Path, order: Order, backend: LocalBackend, job: Job) -> Evaluation:
+    """What an order comes to; made anew where nobody can read what is there."""
+    try:
+        return evaluating.run(folder, order, backend, job.stop, job.report)
+    except ReviewError as error:
+        if error.key != "evaluation.damaged":
+            raise
+    evaluating.forget(folder)
+    return evaluating.run(folder, order, backend, job.stop, job.report)
+
+
+def _over_steps(run: Run) -> tuple[tuple[Question, ...], int]:
+    """What is read at each of a run's checkpoints and before the first, and how many that are."""
+    rows = splits.read_split(run.data, bits_over_steps.SPLIT)
+    number = 1 + sum(point.complete for point in checkpoints.of(run))
+    return evaluation_order.questions(rows, bits_over_steps.QUESTIONS), number

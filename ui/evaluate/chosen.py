@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import tempfile
 import time
+from functools import lru_cache
 from pathlib import Path
 
 from finetune.errors import ReviewError
 from finetune.models import DEMO
-from finetune.review import evaluation
-from finetune.review.evaluation import SCORES, Evaluation
+from finetune.review.evaluation import FOLDER, SCORES, Evaluation
 from finetune.training import runs
 from finetune.training.runs import Run
 from ui import wording
 
+_NAME = re.compile(rf"({runs.RUNS}/[^/\0]+/)?{FOLDER}/[^/\0]+")
+"""How `name_of` spells an evaluation."""
+
 
 def listed(home: Path) -> list[Evaluation]:
-    """Every whole evaluation, the demo's and the runs', the latest first."""
-    folders = [home, *(run.folder for run in runs.all_runs(home))]
-    return sorted((one for folder in folders for one in evaluation.within(folder)), key=lambda one: -_made(one))
+    """Every whole evaluation, the demo's and the runs', the latest first; damaged ones are none."""
+    homes = [home, *(run.folder for run in runs.all_runs(home))]
+    found = []
+    for file in (file for one in homes for file in (one / FOLDER).glob(f"*/{SCORES}")):
+        with contextlib.suppress(ReviewError):  # one that cannot be read must not hide the others
+            found.append(_head(file.parent, file.stat().st_mtime_ns))
+    return sorted(found, key=lambda one: -_made(one))
+
+
+@lru_cache(maxsize=256)
+def _head(folder: Path, modified: int) -> Evaluation:
+    """An evaluation to be listed, parsed once for each time it was written; nobody reads the replies of this one."""
+    return Evaluation.open(folder)
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, modified: int) -> Evaluation:
+    """An evaluation to be read. It keeps its replies, some megabytes for thousands, so only the latest few are held."""
+    return Evaluation.open(folder)
 
 
 def name_of(home: Path, one: Evaluation) -> str:
@@ -63,13 +84,18 @@ def title(one: Evaluation, language: str) -> str:
 
 
 def read(home: Path, name: str | None) -> Evaluation:
-    """The evaluation of this name; ReviewError where there is none. The name is a browser's: only those listed."""
-    for one in listed(home):
-        if name_of(home, one) == name:
-            return one
-    raise ReviewError(
+    """The evaluation of this name; ReviewError where there is none. The name is a browser's: it must be as `name_of`
+    spells it, and leads nowhere else."""
+    gone = ReviewError(
         "This evaluation is not there any more. Choose another one, or make it again.", key="evaluation.gone"
     )
+    folder = home / (name or "")
+    if not _NAME.fullmatch(name or "") or not folder.resolve().is_relative_to(home.resolve()):
+        raise gone
+    try:
+        return _opened(folder, (folder / SCORES).stat().st_mtime_ns)
+    except OSError as error:
+        raise gone from error
 
 
 def run_of(home: Path, one: Evaluation) -> Run | None:

@@ -12,8 +12,11 @@ from typing import Any
 
 import gradio as gr
 
-from finetune.review import bits_over_steps, evaluation_report, judging
+from finetune.errors import ReviewError
+from finetune.review import bits_over_steps, evaluation_drawing, evaluation_report, judging
 from finetune.review.evaluation import SCORES, Evaluation
+from finetune.review.evaluation_figures import SIDES
+from finetune.review.spoken import Spoken
 from ui import wording
 from ui.errors import language_of
 from ui.evaluate import chosen
@@ -22,11 +25,17 @@ from ui.maker import for_maker
 from ui.services import Services
 from ui.wording_evaluation import evaluation_words
 
+SHOWN = ("bits_per_character", "chrf")
+"""Scores whose lie the figures show anyway."""
+
 
 def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
     """Lay out the page and wire it; gives the chooser, so that the replies' page can follow it."""
     which = gr.Dropdown([], label=label("evaluate.which"), elem_id="evaluate-which")
     shown = gr.HTML(padding=False, elem_id="evaluation")
+    with gr.Accordion(label("evaluate.spread"), open=False):
+        score = gr.Dropdown([], label=label("evaluate.spread.of"), elem_id="evaluate-spread-of")
+        lying = gr.HTML(padding=False, elem_id="evaluate-spread")
     with gr.Accordion(label("evaluate.take"), open=False):
         with gr.Row(elem_classes="actions"):
             reports = {
@@ -46,14 +55,34 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         return [gr.Dropdown(choices=choices, value=name), *show(name, request)]
 
     def show(name: str | None, request: gr.Request) -> list[Any]:
-        """The figures; what was made of another evaluation is put away."""
+        """The figures, and the scores to see the lie of; what was made of another evaluation is put away."""
         language = language_of(request)
         if not name:
-            return [note_html("evaluate.none", language), gr.File(visible=False)]
+            return [
+                note_html("evaluate.none", language),
+                gr.File(visible=False),
+                gr.Dropdown(choices=[], value=None),
+                "",
+            ]
         with for_maker(services, request):
             one = chosen.read(services.home, name)
             figures = evaluation_report.sections(one, evaluation_words(language), language, **beside(services, one))
-            return [figures, gr.File(visible=False)]
+            spoken = Spoken(evaluation_words(language), language)
+            scored = [(spoken.told(f"metric.{each}", each), each) for each in one.replies[0].scores["base"]]
+            first = next(each for _, each in scored if each not in SHOWN)
+            return [
+                figures,
+                gr.File(visible=False),
+                gr.Dropdown(choices=scored, value=first),
+                spread_html(one, first, language),
+            ]
+
+    def spread(name: str | None, score_: str | None, request: gr.Request) -> str:
+        """How one score lies on both sides."""
+        if not name or not score_:
+            return ""
+        with for_maker(services, request):
+            return spread_html(chosen.read(services.home, name), score_, language_of(request))
 
     def taken(ending: str, write: Callable[[Evaluation, Path], Any]) -> Any:
         """A handler that writes a file of the chosen evaluation and offers it."""
@@ -75,9 +104,11 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
 
         return taken(f"{language}.html", write)
 
+    panel = [shown, parcel, score, lying]
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(opened, which, [which, shown, parcel], **private)
-    which.input(show, which, [shown, parcel], trigger_mode="always_last", **private)
+    tab.select(opened, which, [which, *panel], **private)
+    which.input(show, which, panel, trigger_mode="always_last", **private)
+    score.input(spread, [which, score], lying, trigger_mode="always_last", **private)
     for language, button in reports.items():
         button.click(reported(language), which, parcel, **private)
     scores.click(taken("json", copy_scores), which, parcel, **private)
@@ -87,8 +118,19 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
 def beside(services: Services, one: Evaluation) -> dict[str, Any]:
     """What stands beside an evaluation's own figures: its run's checkpoints, and what a judge said of its replies."""
     run = chosen.run_of(services.home, one)
-    steps = () if run is None else bits_over_steps.read(run).get(one.order["split"], ())
+    steps = () if run is None else bits_over_steps.read(run).get(bits_over_steps.SPLIT, ())
     return {"steps": steps, "judged": judging.read(one.folder)}
+
+
+def spread_html(one: Evaluation, score: str, language: str) -> str:
+    """How one score of the replies lies on both sides; ReviewError for what is none."""
+    if f"base.{score}" not in one.sorts:
+        raise ReviewError(
+            f"Replies have no score {score[:60]!r}. Choose one from the list.", key="evaluation.sort", name=score[:60]
+        )
+    values = {side: [reply.scores[side][score] for reply in one.replies] for side in SIDES}
+    plot = evaluation_drawing.spread(values, score, evaluation_words(language), language)
+    return f'<div class="verdict-plots" lang="{language}">{plot}</div>'
 
 
 def copy_scores(one: Evaluation, path: Path) -> None:

@@ -17,8 +17,8 @@ from finetune.review.evaluating import Progress
 from finetune.review.judge_questions import LANGUAGES
 from ui.errors import language_of
 from ui.evaluate import chosen
-from ui.evaluate.asking import SECONDS, card_html
-from ui.evaluate.background import Background, Job
+from ui.evaluate.asking import SECONDS, shown_html, stoppable
+from ui.evaluate.background import JUDGE, Background, Job
 from ui.layout_parts import label
 from ui.maker import for_maker
 from ui.pair_titles import title_of
@@ -54,14 +54,13 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
 
     def looked(name: str | None, request: gr.Request) -> list[Any]:
         language, job = language_of(request), background.job
-        judging_ = job is not None and (job.progress is None or job.progress.stage == STAGE)
         with for_maker(services, request):
             told = judging.read(folder_of(services.home, name)) if name else None
         return [
-            card_html(job, language) if judging_ else "",
+            shown_html(job, JUDGE, language),
             evaluation_report.judgement(told, evaluation_words(language), language) if told else "",
             gr.Button(interactive=not background.busy),
-            gr.Button(interactive=background.busy and judging_),
+            gr.Button(interactive=stoppable(job, JUDGE)),
             gr.Timer(active=background.busy),
         ]
 
@@ -76,8 +75,7 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
 
     def stopped(name: str | None, request: gr.Request) -> list[Any]:
         with for_maker(services, request):
-            if background.job is not None:
-                background.job.stop.set()
+            background.end(JUDGE)
         return looked(name, request)
 
     def opened(name: str | None, request: gr.Request) -> list[Any]:
@@ -108,15 +106,17 @@ def judge(services: Services, background: Background, name: str, model: str, url
     else:
         items, votes = judging.of_set(services.reviewing.read(set_id)), services.reviewing.votes.lines(set_id)
 
-    def work(job: Job) -> None:
+    def work(job: Job) -> bool:
+        job.pace.begin({STAGE: 1.0})
         made = judging.judge(
             items, server, f"{model}@{url}", folder / judging.FILE, language, job.stop,
             lambda done, total: job.report(Progress(STAGE, done, total)),
         )  # fmt: skip
         if made:
             judging.save(folder, {"judge": model, **judging.figures(items, made, votes)})
+        return len(made) == len(items.items)
 
-    return background.begin((), work)
+    return background.begin(JUDGE, (), work)
 
 
 def folder_of(home: Path, name: str) -> Path:

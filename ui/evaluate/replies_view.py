@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from finetune import bengali
 from finetune.review import evaluation_report, html_page
 from finetune.review.evaluation import DIFFERENCE, SORTS, Evaluation, Reply
 from finetune.review.evaluation_figures import SIDES
@@ -46,7 +47,10 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         )  # fmt: skip
     with gr.Row():
         topic = gr.Dropdown([], label=label("evaluate.topic"), min_width=180, elem_id="evaluate-topic")
-        search = gr.Textbox(label=label("evaluate.search"), max_lines=1, min_width=220, elem_id="evaluate-search")
+        search = gr.Textbox(
+            label=label("evaluate.search"), placeholder=label("evaluate.search.hint"), max_lines=1, min_width=220,
+            elem_id="evaluate-search",
+        )  # fmt: skip
     shown = gr.HTML(padding=False, elem_id="evaluate-replies")
     with gr.Row(elem_classes="actions"):
         before = gr.Button(label("evaluate.before"), size="sm", interactive=False)
@@ -138,7 +142,7 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
     private = {"api_visibility": "private", "show_progress": "hidden"}
     tab.select(opened, which, [which, score, topic, *answer], **private)
     which.input(another, which, [score, topic, *answer], trigger_mode="always_last", **private)
-    for changed in (score.input, kind.input, order.input, topic.input, search.change):
+    for changed in (score.input, kind.input, order.input, topic.input, search.submit, search.blur):
         changed(show, asked, answer, trigger_mode="always_last", **private)
     before.click(turned(-ROWS), [*asked, start], answer, **private)
     after.click(turned(ROWS), [*asked, start], answer, **private)
@@ -157,16 +161,24 @@ def reply_html(reply: Reply, score: str, spoken: Spoken) -> str:
         value = reply.scores[side][score]
         return html.escape(f"{spoken.told(f'metric.{score}', score)}: {evaluation_report.value(score, value, spoken)}")
 
-    references = "".join(f'<p lang="bn">{text(one)}</p>' for one in reply.references)
+    def paragraph(told: str) -> str:
+        return f'<p lang="{written_in(told)}">{text(told)}</p>'
+
+    references = "".join(map(paragraph, reply.references))
     sides = "".join(
-        f'<article class="reply"><h4>{html_page.said(spoken, f"side.{side}")}</h4><p lang="bn">{text(said)}</p>'
+        f'<article class="reply"><h4>{html_page.said(spoken, f"side.{side}")}</h4>{paragraph(said)}'
         f'<span class="quiet">{figure(side)}</span></article>'
         for side, said in zip(SIDES, (reply.base, reply.tuned), strict=True)
     )
     topic = f" · {html.escape(reply.topic)}" if reply.topic else ""
     return (
         '<section class="review-item evaluated"><div class="question"><span class="quiet">'
-        f'{html_page.said(spoken, "samples.question")}{topic}</span><p lang="bn">{text(reply.question)}</p></div>'
+        f"{html_page.said(spoken, 'samples.question')}{topic}</span>{paragraph(reply.question)}</div>"
         f'<div class="replies">{sides}</div><details><summary>{html_page.said(spoken, "samples.reference")}</summary>'
         f"{references}</details></section>"
     )
+
+
+def written_in(text: str) -> str:
+    """The language by which a text is to be read out: by its letters, for a model may answer in English."""
+    return "bn" if bengali.script_share(text) >= 0.5 else "en"

@@ -4,25 +4,61 @@ from finetune.review.evaluating import Progress
 from finetune.review.evaluation import FOLDER, Evaluation
 from tests.review import evaluations
 from ui.evaluate import asking
-from ui.evaluate.background import Job
+from ui.evaluate.background import EVALUATION, JUDGE, Job
+from ui.evaluate.pace import Pace
+
+
+def at(stage, done, total, *, runs=1, seconds=None):
+    """A pace that came so far in the only stage, after so many seconds."""
+    now = {"at": 0.0}
+    pace = Pace(runs, clock=lambda: now["at"])
+    pace.begin({stage: 1.0})
+    if seconds:
+        pace.report(Progress(stage, 0, total))
+        now["at"] = seconds
+    pace.report(Progress(stage, done, total))
+    return {"progress": Progress(stage, done, total), "pace": pace}
 
 
 def card(language="bn", **facts):
-    return asking.card_html(Job((DEMO,), name=DEMO, **facts), language)
+    return asking.card_html(Job(EVALUATION, (DEMO,), name=DEMO, **facts), language)
 
 
 def test_a_card_says_who_is_asked_what_happens_and_how_long_it_still_takes():
-    told = card(progress=Progress("replies", 100, 400, 90.0))
-    assert "ডেমো অ্যাডাপ্টার" in told and "১০০ / ৪০০" in told and "width:25.0%" in told and "আর প্রায়" in told
-    assert "Both are answering: 100 of 400" in card("en", progress=Progress("replies", 100, 400))
+    told = card(**at("replies", 100, 400, seconds=30))
+    assert "ডেমো অ্যাডাপ্টার" in told and "৪০০টি প্রশ্নের ১০০টি" in told and "width:25.0%" in told and "আর প্রায়" in told
+    told = card("en", **at("replies", 100, 400, runs=2))
+    assert "Both are answering" in told and "100 of 400 questions" in told and "1 of 2 to evaluate" in told
     assert "শুরু হচ্ছে" in card()
 
 
 def test_what_was_stopped_says_that_it_can_go_on_and_what_is_done_says_so():
-    told = card(over=True, stopped=True, progress=Progress("bits", 100, 400))
+    told = card(over=True, **at("bits", 100, 400))
     assert "run-card stopped" in told and "সেখান থেকেই চলবে" in told and "width:25.0%" in told
-    assert "width:0.0%" in card(over=True, stopped=True)
-    assert "run-card finished" in card(over=True) and "width:100.0%" in card(over=True)
+    assert "width:0.0%" in card(over=True)
+    assert "run-card finished" in card(over=True, whole=True) and "width:100.0%" in card(over=True, whole=True)
+
+
+def test_from_a_stop_until_it_is_heeded_the_card_says_so_and_cannot_be_stopped_again():
+    job = Job(EVALUATION, (DEMO,), **at("bits", 1, 4, seconds=9))
+    assert asking.stoppable(job, EVALUATION) and not asking.stoppable(job, JUDGE)
+    job.stop.set()
+    told = asking.card_html(job, "en")
+    assert "Stopping after what is in hand" in told and "left" not in told and not asking.stoppable(job, EVALUATION)
+
+
+def test_the_bar_is_one_for_everybody_and_only_the_state_is_heard():
+    told = card("en", **at("replies", 100, 400))
+    assert 'role="progressbar"' in told and 'aria-valuenow="25"' in told and "aria-label=" in told
+    assert 'role="status"' not in told  # a status would be read out with every second
+    state = told[told.index('class="state"') : told.index('class="bar"')]
+    assert "Both are answering" in state and "100" not in state
+
+
+def test_another_page_s_job_is_shown_only_while_it_keeps_this_page_waiting():
+    failed = Job(EVALUATION, (DEMO,), over=True, error=ReviewError("It failed.", key="busy"))
+    assert asking.shown_html(failed, JUDGE, "en") == "" and "failed" in asking.shown_html(failed, EVALUATION, "en")
+    assert "Reading" in asking.shown_html(Job(EVALUATION, (DEMO,), **at("bits", 1, 4)), JUDGE, "en")
 
 
 def test_an_error_is_shown_in_the_page_s_language():

@@ -1,7 +1,9 @@
+import os
+
 import pytest
 
 from finetune.errors import ReviewError
-from finetune.review.evaluation import FOLDER
+from finetune.review.evaluation import FOLDER, Evaluation
 from tests.review import evaluations
 from ui.evaluate import chosen
 
@@ -31,9 +33,31 @@ def test_one_damaged_evaluation_does_not_hide_the_others(home):
     assert [one.folder.name for one in chosen.listed(home)] == ["test-1"]
 
 
-@pytest.mark.parametrize("name", ["evaluations/test-9", "../elsewhere", "", None])
+@pytest.mark.parametrize(
+    "name", ["evaluations/test-9", "../elsewhere", "evaluations/..", "a\0b", "runs/../../evaluations/test-1", "", None]
+)
 def test_only_what_is_listed_is_read(home, name):
     assert chosen.read(home, "evaluations/test-1").whole
     with pytest.raises(ReviewError) as caught:
         chosen.read(home, name)
     assert caught.value.key == "evaluation.gone"
+
+
+def test_an_evaluation_is_parsed_once_and_again_when_it_was_written_again(home, monkeypatch):
+    opened, real = [], Evaluation.open
+    monkeypatch.setattr(Evaluation, "open", staticmethod(lambda folder: opened.append(folder) or real(folder)))
+    first = chosen.read(home, "evaluations/test-1")
+    assert chosen.read(home, "evaluations/test-1") is first and len(opened) == 1
+    chosen.listed(home), chosen.listed(home)
+    assert len(opened) == 2
+    scores = first.folder / "scores.json"
+    os.utime(scores, ns=(1, 1))
+    assert chosen.read(home, "evaluations/test-1") is not first and len(opened) == 3
+
+
+def test_reading_one_evaluation_opens_no_other(home, monkeypatch):
+    evaluations.lay_out(home / FOLDER / "test-2")
+    opened, real = [], Evaluation.open
+    monkeypatch.setattr(Evaluation, "open", staticmethod(lambda folder: opened.append(folder.name) or real(folder)))
+    chosen.read(home, "evaluations/test-2")
+    assert opened == ["test-2"]

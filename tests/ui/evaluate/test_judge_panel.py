@@ -10,7 +10,7 @@ from finetune.review import judging
 from finetune.review.evaluation import FOLDER
 from tests.review import evaluations
 from ui.evaluate import judge_panel
-from ui.evaluate.background import Background
+from ui.evaluate.background import JUDGE, Background
 
 
 def test_what_a_judge_says_is_kept_beside_the_replies_and_read_again(services, monkeypatch):
@@ -22,6 +22,7 @@ def test_what_a_judge_says_is_kept_beside_the_replies_and_read_again(services, m
     while not job.over and time.monotonic() < end:
         time.sleep(0.02)
     assert job.over and job.error is None and job.progress.stage == judge_panel.STAGE
+    assert job.kind == JUDGE and job.whole and job.pace.share == 1.0
     told = judging.read(folder)
     assert (told["judge"], told["judged"], told["tie"]) == ("a-judge", told["pairs"], told["pairs"])
     assert told["pairs"] > 0 and told["first_rate"] == 1.0  # it always named the first

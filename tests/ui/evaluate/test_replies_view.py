@@ -13,3 +13,10 @@ def test_a_reply_stands_with_its_question_reference_both_sides_and_their_scores(
     assert "&lt;b&gt;হ্যাঁ" in told and "<b>" not in told
     assert "chrF++: ৯.৫" in told and "chrF++: –" in told
     assert told.index("&lt;b&gt;হ্যাঁ") < told.index(">শুনছি<")
+
+
+def test_a_text_is_marked_by_the_language_that_it_is_in():
+    scores = {side: {"chrf": 1.0} for side in SCORES}
+    one = Reply("1", "মন ভালো নেই", "", ("কী হয়েছে?",), "I am sorry to hear that.", "শুনছি", scores)
+    told = replies_view.reply_html(one, "chrf", Spoken(evaluation_words("bn"), "bn"))
+    assert '<p lang="en">I am sorry' in told and '<p lang="bn">শুনছি' in told and '<p lang="bn">মন' in told
