@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from finetune.review.evaluating import Progress
-from finetune.review.evaluation_order import TOKENS_A_CHARACTER, Order, Question
+from finetune.review.evaluation_batches import TOKENS_A_CHARACTER
+from finetune.review.evaluation_order import Order, Question
 
 WRITTEN = 6.0
 """What a token that is written weighs where one that is read weighs 1, on the demo's base without a GPU."""

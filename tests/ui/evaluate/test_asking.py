@@ -63,7 +63,7 @@ def test_another_page_s_job_is_shown_only_while_it_keeps_this_page_waiting():
 
 def test_an_error_is_shown_in_the_page_s_language():
     error = ReviewError("Choose what to evaluate first.", key="evaluation.nothing")
-    assert "আগে বাছুন" in card(over=True, error=error)
+    assert "আগে সেটা বাছুন" in card(over=True, error=error)
     assert "Choose what to evaluate first." in card("en", over=True, error=error)
 
 
