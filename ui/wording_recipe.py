@@ -44,6 +44,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "training.plan": ("ব্যাচ কে সাজাবে (plan)", "Who lays out batches (plan)"),
     "training.padding_free": ("ফাঁকা না ভরা ব্যাচ (padding-free)", "Batches without padding"),
     "training.most_tokens": ("একবারে বড়জোর কত টোকেন (most_tokens)", "Most tokens a pass"),
+    "training.recompute_mlps": ("কয় স্তরের MLP আবার হিসাব হবে (recompute_mlps)", "Layers whose MLP is recomputed"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
     "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
     "training.per_device_eval_batch_size": ("যাচাইয়ের ব্যাচের মাপ", "Evaluation batch size"),
@@ -185,6 +186,10 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
     "training.most_tokens": (
         "শুধু ফাঁকা না ভরা ব্যাচে লাগে, ০ দিলে মেমোরিতে যত ধরে; শেখা একই থাকে, মেমোরি ফুরোলে কমান।",
         "For batches without padding only; 0 takes what memory holds, and less learns the same if memory runs out.",
+    ),
+    "training.recompute_mlps": (
+        "শুধু ফাঁকা না ভরা ব্যাচে লাগে, auto নিজেই ঠিক করে; শেখা একই থাকে, মেমোরি বাঁচে, সময় একটু বেশি লাগে।",
+        "For batches without padding only, and auto sees to it: learns the same in less memory and a little more time.",
     ),
     "training.max_length": (
         "উদাহরণ এর চেয়ে লম্বা হলে শেষটা কাটা পড়ে; অনেকগুলো কাটা পড়লে বাড়ান, মেমোরি ফুরোলে কমান।",
