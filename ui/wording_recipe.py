@@ -44,7 +44,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "training.plan": ("ব্যাচ কে সাজাবে (plan)", "Who lays out batches (plan)"),
     "training.padding_free": ("ফাঁকা না ভরা ব্যাচ (padding-free)", "Batches without padding"),
     "training.most_tokens": ("একবারে বড়জোর কত টোকেন (most_tokens)", "Most tokens a pass"),
-    "training.recompute_mlps": ("কয় স্তরের MLP আবার হিসাব হবে (recompute_mlps)", "Layers whose MLP is recomputed"),
+    "training.recompute_mlps": ("কয় স্তর আবার হিসাব হবে (recompute_mlps)", "Layers whose MLP is recomputed"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
     "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
     "training.per_device_eval_batch_size": ("যাচাইয়ের ব্যাচের মাপ", "Evaluation batch size"),

@@ -68,9 +68,9 @@ def share(recipe: Recipe) -> tuple[int, int]:
 def one_card(config: Any) -> Any:
     """TrainingArguments for a process that has one card to train on, however many it can see; changed and given back.
 
-    transformers counts all that it sees: it would scatter every batch over them (nn.DataParallel), which a batch without
-    padding, one row, cannot bear, and on a 4-bit base it would make an update that many times as large without a word.
-    Where a base is spread over several cards it sets the same by itself (`Trainer.__init__`).
+    transformers counts all that it sees. It would scatter every batch over them (nn.DataParallel), which a batch
+    without padding, one row, cannot bear, and make an update that many times as large without a word. Where a base is
+    spread over several cards it sets the same by itself (`Trainer.__init__`).
     """
     if config.n_gpu > 1:  # the look itself counts them, and does so once
         config._n_gpu = 1

@@ -77,13 +77,14 @@ def estimate(
     mean_tokens: float,
     longest: int,
     past: Sequence[PastRun] = (),
+    to_fetch_gb: float = 0.0,
 ) -> Plan:
     """The plan for `rows` training rows, at least one, of `mean_tokens` on average and at most `longest` tokens.
 
     Of a preference the lengths are those of its longer side. Both may be those before max_length cuts. Steps are those
     of transformers' Trainer on one device; time covers loading, evaluations and sample replies. `shape` is None where
     the base's dimensions are not known. The batches are those that `batching.py` chooses for one card, which is what
-    the queue gives a run.
+    the queue gives a run. to_fetch_gb: what of the base has still to come to the disk where runs live.
     """
     cards, machine = machine.cards, replace(machine, cards=min(machine.cards, 1))
     settled = batching.chosen(recipe, machine, shape).recipe
@@ -102,7 +103,7 @@ def estimate(
         fits = _fits(recipe, machine, shape, longest)
         disk = _disk(recipe, machine, shape, steps)
     plan = Plan(steps, per_epoch, steps / per_epoch, low, high, peak, disk, fits, (), measured=rate is not None)
-    advice = list(_advice(recipe, settled, machine, shape, plan, longest))
+    advice = [*_advice(recipe, settled, machine, shape, plan, longest), *_disk_advice(plan, machine, to_fetch_gb)]
     if cards > 1 and any(one.key in FOUR_BIT for one in advice):
         advice.append(
             Finding(
@@ -210,14 +211,26 @@ def _advice(
         yield from _too_large(recipe, machine, shape, plan, longest)
     if machine.kind == "cpu":
         yield from _on_cpu(recipe, machine, shape, plan, longest)
-    if plan.disk_gb > machine.free_disk_gb:
-        needed, free = _tenths(plan.disk_gb), _tenths(machine.free_disk_gb)
+
+
+def _disk_advice(plan: Plan, machine: Machine, to_fetch_gb: float) -> Iterator[Finding]:
+    if plan.disk_gb is None or plan.disk_gb + to_fetch_gb <= machine.free_disk_gb:
+        return
+    needed, free, fetched = _tenths(plan.disk_gb), _tenths(machine.free_disk_gb), _tenths(to_fetch_gb)
+    if to_fetch_gb:
         yield Finding(
-            "plan.disk",
-            {"needed": needed, "free": free},
-            f"Checkpoints and adapter may take {needed} GB, and {free} GB are free on the disk. Free some space, or"
-            " lower training.save_total_limit.",
+            "plan.disk_with_base",
+            {"fetched": fetched, "needed": needed, "free": free},
+            f"The base is fetched first, {fetched} GB, checkpoints and adapter may take {needed} GB, and {free} GB are"
+            " free on the disk. Free some space, or set HF_HOME to a folder on another disk.",
         )
+        return
+    yield Finding(
+        "plan.disk",
+        {"needed": needed, "free": free},
+        f"Checkpoints and adapter may take {needed} GB, and {free} GB are free on the disk. Free some space, or"
+        " lower training.save_total_limit.",
+    )
 
 
 def _too_large(recipe: Recipe, machine: Machine, shape: Shape, plan: Plan, longest: int) -> Iterator[Finding]:

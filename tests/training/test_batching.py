@@ -102,7 +102,7 @@ BATCH, STEPS, EVALUATION = (
             SMALL,
             {"training.gradient_checkpointing": True},
         ),
-        ({**DPO, **SPLIT}, A100, {BATCH: 4, STEPS: 4}),
+        ({**DPO, **SPLIT}, A100, {BATCH: 1, STEPS: 16, EVALUATION: 2}),
         ({"training__engine": "unsloth"}, T4, {FOUR_BIT: True}),
     ],
 )

@@ -21,8 +21,8 @@ LLAMA = shape(REFERENCE.base.model)
 SMALL = shape(DEMO.base.model)
 
 
-def of(recipe=REFERENCE, machine=H200, base=LLAMA, *, rows=30_568, mean_tokens=520, longest=2400, past=()):
-    return estimate(recipe, machine, base, rows=rows, mean_tokens=mean_tokens, longest=longest, past=past)
+def of(recipe=REFERENCE, machine=H200, base=LLAMA, **changes):
+    return estimate(recipe, machine, base, **{"rows": 30_568, "mean_tokens": 520, "longest": 2400, **changes})
 
 
 def demo(machine=LAPTOP, recipe=DEMO, base=SMALL, **changes):
@@ -240,6 +240,15 @@ def test_a_full_disk_is_told_from_what_checkpoints_take():
     assert of().disk_gb == pytest.approx(4 * (0.252 + 0.017) + 0.168, abs=0.01)
 
 
+def test_the_base_that_is_still_to_be_fetched_counts_for_the_disk():
+    room = replace(H200, free_disk_gb=17.0)
+    assert keys(of(machine=room)) == keys(of(machine=room, to_fetch_gb=15.0)) == []
+    (advice,) = of(machine=room, to_fetch_gb=16.1).advice
+    assert advice.key == "plan.disk_with_base"
+    assert advice.facts == {"fetched": "16.1", "needed": "1.2", "free": "17.0"}
+    assert "HF_HOME" in advice.message
+
+
 def test_a_large_base_on_a_cpu_is_told_to_take_days():
     large = replace(LAPTOP, free_ram_gb=30.0)
     (advice,) = of(machine=large).advice
@@ -273,6 +282,7 @@ def test_every_advice_can_be_said_in_both_languages():
         *of(AS_WRITTEN, T4).advice,
         *of(machine=replace(T4, memory_gb=6.0)).advice,
         *of(machine=replace(H200, free_disk_gb=0.1)).advice,
+        *of(machine=replace(H200, free_disk_gb=9.0), to_fetch_gb=16.1).advice,
         *of(machine=LAPTOP).advice,
         *demo(recipe=DEMO.with_settings({"base.load_in_4bit": True})).advice,
         *demo(machine=replace(LAPTOP, free_ram_gb=0.9)).advice,
