@@ -75,6 +75,7 @@ ERRORS_BN: dict[str, str] = {
     "run.unknown_checkpoint": "{run} রানে {step} ধাপের কোনো পূর্ণ চেকপয়েন্ট নেই। আছে: {known}।",
     "run.crashed": "শেখানো মাঝপথে থেমে গেছে ({kind})। নিচের লগে বিস্তারিত আছে।",
     "run.unsloth_no_gpu": "Unsloth চালাতে NVIDIA-র কার্ড (GPU) লাগে, এখানে তা নেই। training.engine-এ auto বা transformers দিন, নয়তো কার্ড আছে এমন কম্পিউটারে শেখান।",
+    "run.unsloth_processes": "Unsloth এখানে একটাই প্রক্রিয়ায় শেখায়, অথচ চালু হয়েছে {processes}টা। training.engine-এ transformers দিন, নয়তো accelerate বা torchrun ছাড়া চালান।",
     "run.unsloth_missing": "এখানে Unsloth ইনস্টল করা নেই। `{command}` চালান, নয়তো training.engine-এ auto বা transformers দিন।",
     "run.unsloth_broken": "Unsloth ইনস্টল করা আছে, কিন্তু চালু হলো না ({kind}); লগে বিস্তারিত আছে। requirements-gpu.txt আবার ইনস্টল করুন, নয়তো training.engine-এ transformers দিন।",
     "run.unsloth_dtype": "{card} কার্ড {dtype} সংখ্যায় হিসাব করতে পারে না, Unsloth না বলেই float16 ধরে নিত। base.dtype-এ auto দিন, নয়তো training.engine-এ transformers।",
