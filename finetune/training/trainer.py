@@ -22,6 +22,7 @@ from finetune.recipe import Recipe
 from finetune.training import (
     arguments,
     batching,
+    by_length,
     checkpoints,
     engine,
     failures,
@@ -225,6 +226,8 @@ def _sft_trainer(recipe: Recipe, given: dict[str, Any], watch: stopping.LossWatc
         loss_type="nll" if own_loss else "chunked_nll",
     )
     kind = padding_free.trainer(SFTTrainer) if without_padding else SFTTrainer
+    if not own_loss:  # Unsloth lays batches out and weighs them in ways of its own
+        kind = by_length.trainer(SFTTrainer)
     if processes.count() > 1:
         kind = shared_evaluation.trainer(kind)
     return stopping.watched(kind, watch)(args=arguments.one_card(config), **parts)
