@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError
+from finetune.recipe import ROOT
 
 OPEN_COPY = "unsloth/Meta-Llama-3.1-8B-Instruct"
 
@@ -185,7 +186,7 @@ def here(model: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
-    if Path(model).is_dir():
+    if Path(model).is_dir() or (ROOT / model).is_dir():
         return True
     try:
         found = [try_to_load_from_cache(model, name) for name in ("model.safetensors", "model.safetensors.index.json")]
@@ -194,7 +195,10 @@ def here(model: str) -> bool:
     single, index = (Path(one) if isinstance(one, str) else None for one in found)
     if single or index is None:
         return single is not None
-    shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, TypeError, KeyError):  # cut off or damaged: loading will say so, or fetch it anew
+        return False
     return all((index.parent / shard).is_file() for shard in shards)
 
 

@@ -120,7 +120,7 @@ class Training:
     )
     plan: str = option(
         "auto",
-        "Who lays out batches: auto the card's memory, at the same examples an update; as_written this recipe.",
+        "Who lays out batches: auto by the card's memory, in 4 bits if it must; as_written as the recipe says.",
         choices=("auto", "as_written"),
     )
     padding_free: bool = option(

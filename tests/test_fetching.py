@@ -191,6 +191,8 @@ def test_a_base_is_here_when_all_of_its_weights_are(cache, tiny_base, tmp_path):
     assert fetching.here(str(tiny_base)) and not fetching.here(MODEL) and not fetching.here("a..b")
     snapshot = cached(cache, tiny_base, "config.json")
     assert not fetching.here(MODEL)
+    (snapshot / "model.safetensors.index.json").write_text('{"weight_ma', encoding="utf-8")
+    assert not fetching.here(MODEL)
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (snapshot / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     (snapshot / "model-00001-of-00002.safetensors").write_bytes(b"")

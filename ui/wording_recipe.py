@@ -176,8 +176,8 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "auto takes the one that suits this machine; unsloth needs a GPU and trains sft only, transformers runs anywhere.",
     ),
     "training.plan": (
-        "auto দিলে কার্ডের মেমোরি দেখে নিজেই ব্যাচ সাজায়, শেখা একই থাকে; as_written দিলে এখানে যা লেখা তা-ই হয়।",
-        "auto lays batches out to suit the card's memory, and learns the same; as_written does just what stands here.",
+        "auto দিলে কার্ড বুঝে নিজেই ব্যাচ সাজায়, খুব ছোট কার্ডে ৪-বিট মডেল নেয়; as_written দিলে যা লেখা তা-ই হয়।",
+        "auto suits batches to the card, and takes the 4-bit base on a small one; as_written does just what stands here.",
     ),
     "training.padding_free": (
         "উদাহরণগুলো ফাঁকা না ভরে পরপর বসায়, শেখা একই থাকে, অনেক তাড়াতাড়ি হয়; auto থাকলে নিজে থেকেই চালু হয়।",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finetune.recipe import Recipe
-from finetune.training import batching, metrics, runs, trainer
+from finetune.training import batching, memory, metrics, runs, trainer
 from finetune.training.machine import Machine
 from finetune.training.memory import KNOWN
 from tests.conftest import kept_environment, write_csv
@@ -229,6 +229,16 @@ def test_the_estimate_lies_near_what_was_measured_without_padding():
 # Training
 
 
+SMALLER = {
+    "base.dtype": "float32",
+    "adapter.r": 4,
+    "training.max_length": 256,
+    "training.per_device_eval_batch_size": 1,
+    "training.gradient_accumulation_steps": 2,
+}
+"""What of the runs below memory depends on."""
+
+
 def curves(home: Path, base: Path, name: str, **training: object) -> tuple[runs.Run, dict[str, list[float]]]:
     """A run of three updates on a CPU, through the trainer as it is."""
     recipe = Recipe.from_dict(
@@ -281,6 +291,35 @@ def test_the_run_s_recipe_and_log_say_what_came_of_it_and_the_run_keeps_its_plac
     before = (run.folder / "recipe.yaml").stat().st_mtime_ns
     run.resolve(run.recipe().with_settings({"training.seed": 5}))
     assert run.recipe().training.seed == 5 and (run.folder / "recipe.yaml").stat().st_mtime_ns == before
+
+
+def test_a_run_on_a_card_that_is_too_small_for_its_batches_trains_with_smaller_ones_and_keeps_them(
+    tiny_base, tmp_path, monkeypatch, capsys
+):
+    # The card is made up, and the base lies on the CPU: what is real is the run, its log and its recipe.
+    wide, narrow = (
+        memory.peak(
+            Recipe().with_settings({**SMALLER, "training.per_device_train_batch_size": batch}), T4, dimensions, 256
+        ).total
+        for dimensions in [memory.shape(str(tiny_base))]
+        for batch in (2, 1)
+    )
+    card = replace(T4, memory_gb=(wide + narrow) / 2 / batching.USABLE)
+    monkeypatch.setattr(trainer, "machine_now", lambda _: card)
+    monkeypatch.setattr(trainer.placement, "device_map", lambda *_: {"": "cpu"})
+    settings = {"save_steps": 1, "eval_steps": 1, "per_device_eval_batch_size": 1, "engine": "transformers"}
+    run, found = curves(tmp_path, tiny_base, "small-card", plan="auto", **settings)
+    decided = run.recipe()
+    t = decided.training
+    assert (t.per_device_train_batch_size, t.gradient_accumulation_steps, t.plan) == (1, 4, "as_written")
+    said = capsys.readouterr().out
+    assert f"{BATCH} 1 instead of 2" in said and f"{STEPS} 4 instead of 2" in said
+    monkeypatch.setattr(trainer, "machine_now", lambda _: T4)  # whatever the card is by now
+    with kept_environment():
+        trainer.train(run, resume=True, checkpoint=2)
+    assert run.recipe() == decided and run.status().state == "finished"
+    _, wanted = curves(tmp_path, tiny_base, "as-written", **settings)
+    assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-3)
 
 
 def test_without_padding_the_run_s_recipe_keeps_the_tokens_of_a_pass_through_a_resume(tiny_base, tmp_path, capsys):
