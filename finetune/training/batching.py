@@ -167,11 +167,13 @@ def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[tuple[R
     ways = [(False, shape.layers * quarters // 4) for quarters in range(5)]
     settings: dict[str, Any] = {}
     if t.plan == "auto":
+        most = min(recipe.effective_batch, describe("training.per_device_train_batch_size")["high"])
+        batch = next(size for size in range(most, 0, -1) if recipe.effective_batch % size == 0)
         settings = {
             "training.plan": "as_written",
             "training.padding_free": True,
-            "training.per_device_train_batch_size": recipe.effective_batch,
-            "training.gradient_accumulation_steps": 1,
+            "training.per_device_train_batch_size": batch,
+            "training.gradient_accumulation_steps": recipe.effective_batch // batch,
         }
         ways.append((True, 0))
     elif t.gradient_checkpointing:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from finetune.recipe import Recipe
+from finetune.recipe import Recipe, describe
 
 SHORTEST, STEP = 256, 256
 """Tokens: max_length is advised in such steps and not below that."""
@@ -22,9 +22,11 @@ def same_learning(recipe: Recipe) -> Iterator[Settings]:
     A later change of the same settings replaces the earlier.
     """
     t = recipe.training
-    batch = t.per_device_train_batch_size
+    batch, most_steps = t.per_device_train_batch_size, describe("training.gradient_accumulation_steps")["high"]
     while batch > 1:
         batch //= next(factor for factor in range(2, batch + 1) if batch % factor == 0)
+        if recipe.effective_batch // batch > most_steps:
+            break
         yield {
             "training.per_device_train_batch_size": batch,
             "training.gradient_accumulation_steps": recipe.effective_batch // batch,

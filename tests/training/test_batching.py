@@ -137,6 +137,14 @@ def test_auto_never_cuts_examples_and_says_where_even_the_smallest_batches_may_n
     assert found.why.endswith("even so it may not fit")
 
 
+def test_an_update_of_more_examples_than_a_recipe_s_batch_may_have_is_laid_out_within_its_limits():
+    huge = changed(training__per_device_train_batch_size=16, training__gradient_accumulation_steps=256)
+    free = batching.chosen(huge, H200, LLAMA).recipe
+    assert (free.training.per_device_train_batch_size, free.effective_batch) == (1024, 4096)
+    padded = batching.chosen(huge, replace(T4, memory_gb=6.0), LLAMA).recipe
+    assert (padded.training.per_device_train_batch_size, padded.effective_batch) == (4, 4096)
+
+
 def test_the_four_bit_base_is_chosen_by_the_card_and_not_by_who_is_on_it():
     for card in (replace(SMALL, held_gb=8.0), replace(T4, memory_gb=23.6, held_gb=8.0)):
         assert not batching.chosen(REFERENCE, card, LLAMA).recipe.base.load_in_4bit
