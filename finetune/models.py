@@ -6,10 +6,13 @@ adapters to train are PEFT's (`training.trainer`), adapters to talk to are `infe
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
+from finetune import fetching
 from finetune.errors import ModelError
 from finetune.recipe import ROOT
 
@@ -58,6 +61,8 @@ def load_tokenizer(model: str) -> Any:
 
     source = resolve(model)
     with load_errors(model):
+        if not Path(source).is_dir():
+            fetching.find(source)
         tokenizer = AutoTokenizer.from_pretrained(source)
     end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in (tokenizer.eos_token_id, end):
@@ -101,6 +106,8 @@ def load_base(
             bnb_4bit_quant_storage=compute if sharded else None,
         )
     tokenizer = load_tokenizer(model)
+    if not Path(source).is_dir():
+        fetching.refuse_where_short(source)
     with load_errors(model):
         base = AutoModelForCausalLM.from_pretrained(source, **settings)
     base.eval()
@@ -148,29 +155,40 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
 
 
 class load_errors:
-    """Turns what transformers raises while loading into a sentence for people."""
+    """Turns what transformers raises while loading into a sentence for people, and memory that ran out into that."""
 
     def __init__(self, model: str) -> None:
         self.model = model
+        self.heard = _Heard()
 
     def __enter__(self) -> None:
-        return None
+        logging.getLogger("transformers").addHandler(self.heard)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         from safetensors import SafetensorError
 
-        if isinstance(error, (OSError, ValueError, KeyError, SafetensorError)):
-            text = str(error).replace(self.model, "")  # whose name may hold any number
-            if not Path(resolve(self.model)).is_dir() and ("gated" in text or "401" in text or "403" in text):
-                raise ModelError(
-                    f"{self.model} is a gated model: accept its licence on its Hugging Face page and log in"
-                    " (`hf auth login`), or use an open copy such as unsloth/Meta-Llama-3.1-8B-Instruct.",
-                    key="model.gated",
-                    model=self.model,
-                ) from error
-            raise ModelError(
-                f"The model {self.model} cannot be loaded ({type(error).__name__}). Check its name, your network and"
-                " the free disk space.",
-                key="model.cannot_load",
-                model=self.model,
-            ) from error
+        logging.getLogger("transformers").removeHandler(self.heard)
+        kinds = (OSError, ValueError, KeyError, SafetensorError, *fetching.failures())
+        told = isinstance(error, kinds) or (isinstance(error, Exception) and fetching.disk_full(error))
+        if told and not isinstance(error, ModelError) and not _of_memory(error):
+            local = Path(self.model).is_absolute() or Path(resolve(self.model)).is_dir()
+            raise fetching.problem(self.model, error, local=local) from error
+        if isinstance(error, RuntimeError) and self.heard.out_of_memory:
+            raise MemoryError(f"out of memory while the weights of {self.model} were converted") from error
+
+
+class _Heard(logging.Handler):
+    """Whether transformers said that memory ran out: while weights are quantised it raises an error without the cause
+    (`log_conversion_errors` in its core_model_loading.py) and writes that to its log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.out_of_memory = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.out_of_memory = self.out_of_memory or "out of memory" in record.getMessage().lower()
+
+
+def _of_memory(error: BaseException) -> bool:
+    return getattr(error, "errno", None) == errno.ENOMEM

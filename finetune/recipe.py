@@ -120,7 +120,7 @@ class Training:
     )
     plan: str = option(
         "auto",
-        "Who lays out batches: auto the card's memory, at the same examples an update; as_written this recipe.",
+        "Who lays out batches: auto by the card's memory, in 4 bits if it must; as_written as the recipe says.",
         choices=("auto", "as_written"),
     )
     padding_free: bool = option(
@@ -128,6 +128,9 @@ class Training:
     )
     most_tokens: int = option(
         0, "Tokens a pass without padding may have; 0 takes as many as memory has room for.", low=0, high=10_000_000
+    )
+    recompute_mlps: int = option(
+        0, "Layers whose MLP is computed again without padding: memory for time.", low=0, high=1000
     )
     max_length: int = option(2020, "Longest example in tokens; longer ones are cut.", low=16, high=131072)
     per_device_train_batch_size: int = option(2, "Examples per forward pass.", low=1, high=1024)

@@ -1,5 +1,6 @@
 """Loading a base: found, in the asked number format, with a pad token that can be told from the end; or a sentence."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -115,12 +116,30 @@ def test_a_folder_whose_name_holds_a_number_like_403_is_not_taken_for_a_gated_mo
     (folder / "config.json").write_text('{"model_type": "lla', encoding="utf-8")
     with pytest.raises(ModelError) as told:
         models.load_base(str(folder), four_bit=False)
-    assert told.value.key == "model.cannot_load"
+    assert told.value.key == "model.damaged_base"
 
 
-def test_a_model_that_cannot_be_fetched_is_told_with_what_to_check():
-    with pytest.raises(ModelError, match="nobody/no-such-model-at-all.*network"):
+def test_a_model_that_is_not_here_is_told_as_that_where_the_network_is_forbidden():
+    with pytest.raises(ModelError, match="nobody/no-such-model-at-all.*HF_HUB_OFFLINE") as told:
         models.load_base("nobody/no-such-model-at-all", four_bit=False)
+    assert told.value.key == "model.offline"
+
+
+def test_memory_that_runs_out_while_weights_are_quantised_is_told_as_that(tiny_base, monkeypatch):
+    from transformers.integrations.bitsandbytes import Bnb4bitQuantize
+
+    def convert(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Bnb4bitQuantize, "convert", convert)
+    with pytest.raises(MemoryError):  # transformers says no more than that there were issues
+        models.load_base(str(tiny_base), four_bit=True, dtype="float32")
+
+
+def test_memory_that_the_system_refuses_is_no_fault_of_the_model():
+    with pytest.raises(OSError) as told, models.load_errors("some/model"):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    assert told.value.errno == errno.ENOMEM
 
 
 # adapter_config.json

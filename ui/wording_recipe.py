@@ -44,6 +44,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "training.plan": ("ব্যাচ কে সাজাবে (plan)", "Who lays out batches (plan)"),
     "training.padding_free": ("প্যাডিং ছাড়া ব্যাচ (padding-free)", "Batches without padding"),
     "training.most_tokens": ("একবারে বড়জোর কত টোকেন (most_tokens)", "Most tokens a pass"),
+    "training.recompute_mlps": ("কয় স্তর আবার হিসাব হবে (recompute_mlps)", "Layers whose MLP is recomputed"),
     "training.max_length": ("সর্বোচ্চ টোকেন (max_length)", "Longest example (tokens)"),
     "training.per_device_train_batch_size": ("ব্যাচের মাপ", "Batch size"),
     "training.per_device_eval_batch_size": ("যাচাইয়ের ব্যাচের মাপ", "Evaluation batch size"),
@@ -175,8 +176,8 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "auto takes the one that suits this machine; unsloth needs a GPU and trains sft only, transformers runs anywhere.",
     ),
     "training.plan": (
-        "auto দিলে কার্ডের মেমোরি দেখে নিজেই ব্যাচ সাজায়, শেখা একই থাকে; as_written দিলে এখানে যা লেখা তা-ই হয়।",
-        "auto lays batches out to suit the card's memory, and learns the same; as_written does just what stands here.",
+        "auto দিলে কার্ড বুঝে নিজেই ব্যাচ সাজায়, খুব ছোট কার্ডে ৪-বিট মডেল নেয়; as_written দিলে যা লেখা তা-ই হয়।",
+        "auto suits batches to the card, and takes the 4-bit base on a small one; as_written does just what stands here.",
     ),
     "training.padding_free": (
         "উদাহরণগুলো প্যাডিং ছাড়া পরপর বসায়, শেখা একই থাকে, অনেক তাড়াতাড়ি হয়; auto থাকলে নিজে থেকেই চালু হয়।",
@@ -185,6 +186,10 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
     "training.most_tokens": (
         "শুধু প্যাডিং ছাড়া ব্যাচে লাগে, ০ দিলে মেমোরিতে যত ধরে; শেখা একই থাকে, মেমোরি ফুরোলে কমান।",
         "For batches without padding only; 0 takes what memory holds, and less learns the same if memory runs out.",
+    ),
+    "training.recompute_mlps": (
+        "শুধু ফাঁকা না ভরা ব্যাচে লাগে, auto নিজেই ঠিক করে; শেখা একই থাকে, মেমোরি বাঁচে, সময় একটু বেশি লাগে।",
+        "For batches without padding only, and auto sees to it: learns the same in less memory and a little more time.",
     ),
     "training.max_length": (
         "উদাহরণ এর চেয়ে লম্বা হলে শেষটা কাটা পড়ে; অনেকগুলো কাটা পড়লে বাড়ান, মেমোরি ফুরোলে কমান।",

@@ -1,17 +1,19 @@
 """How a run's batches go through the model on this machine: padded or not, how many tokens at once, what is recomputed.
 
 `training.plan: auto` has it decided here, from the card's memory and always at the recipe's effective batch, so that
-the same is learnt; `as_written` keeps what the recipe says. Either way one sentence says why. Estimates only: nothing
-is loaded, and what really ran is for the run's log to tell.
+the same is learnt, and on the 4-bit base where a card is too small for the 16-bit one; `as_written` keeps what the
+recipe says. Either way a sentence says why. Estimates only: nothing is loaded, and what really ran is for the run's log
+to tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from finetune.recipe import Adapter, Recipe
-from finetune.training import attention, fused_loss, lora_precision, memory, placement
+from finetune.recipe import Adapter, Recipe, describe
+from finetune.training import attention, fitting, fused_loss, lora_precision, memory, placement
 from finetune.training.machine import GB, Machine
 from finetune.training.memory import Shape
 
@@ -28,13 +30,19 @@ class Batching:
     """A recipe as it is trained here."""
 
     recipe: Recipe
-    """With what was decided written into it; its `plan` is as_written then."""
+    """With what was decided written into it; its `plan` is as_written then, so that a resume keeps all of it."""
     why: str
-    """One sentence for the log."""
-    most_tokens: int | None = None
-    """Tokens a pass may have without padding; None where a batch is one pass."""
-    recompute_mlps: int = 0
-    """In how many layers the MLP is recomputed, as in `lora_precision.gated`."""
+    """What was decided, and why: a sentence for the log."""
+
+    @property
+    def most_tokens(self) -> int | None:
+        """Tokens a pass may have without padding; None where a batch is one pass."""
+        return self.recipe.training.most_tokens or None if self.recipe.training.padding_free else None
+
+    @property
+    def recompute_mlps(self) -> int:
+        """In how many layers the MLP is recomputed, as in `lora_precision.gated`."""
+        return self.recipe.training.recompute_mlps if self.recipe.training.padding_free else 0
 
 
 def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bool = False) -> Batching:
@@ -44,30 +52,91 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bo
     """
     t = recipe.training
     auto = t.plan == "auto"
+    spread = placement.spread(recipe, machine, shape)
     reason = "the base is spread over several cards" if sharded else padded_because(recipe, machine)
     if reason is None and not auto and not t.padding_free:
         reason = "the recipe says so (training.plan is as_written, training.padding_free false)"
-    if reason is None and placement.spread(recipe, machine, shape):
+    if reason is None and spread:
         reason = f"the base is spread over {machine.cards} cards"
     if reason is None and auto and shape is None:
         reason = f"how large {recipe.base.model} is, is not known yet"
     if reason is not None:
         settled = recipe.with_settings({"training.padding_free": False}) if t.padding_free else recipe
-        return Batching(settled, f"padded batches, because {reason}")
-    options = list(_options(recipe, machine, shape)) if shape else [Batching(recipe, "")]
+        why = f"padded batches, because {reason}"
+        if auto and machine.kind == "cuda" and shape is not None and not (sharded or spread):
+            return _padded(settled, why, machine, shape)
+        return Batching(settled, why)
+    if shape is None:
+        return _told(recipe, machine)
+    *_, (smallest, _) = _options(recipe, machine, shape)
+    if auto and not recipe.base.load_in_4bit and not _room(smallest, _empty(machine), shape) >= t.max_length:
+        found = _without_padding(recipe.with_settings({"base.load_in_4bit": True}), machine, shape)
+        return Batching(found.recipe, f"{found.why}; {_four_bit_because(recipe, machine, shape)}")
+    return _without_padding(recipe, machine, shape)
+
+
+def _without_padding(recipe: Recipe, machine: Machine, shape: Shape) -> Batching:
+    """The quickest way whose passes have room for enough tokens."""
+    t = recipe.training
     needed = max(t.max_length, min(ENOUGH, recipe.effective_batch * t.max_length))
-    best = next((one for one in options if (one.most_tokens or needed) >= needed), options[-1])
-    settled = best.recipe.training
-    most = min((limit for limit in (best.most_tokens, t.most_tokens) if limit), default=None)
-    recomputed = f"the MLPs of {best.recompute_mlps} layers" if best.recompute_mlps else "nothing"
-    recomputed = "layers" if settled.gradient_checkpointing else recomputed
-    limit = f"at most {most:,} tokens" if most else "one batch"
+    options = list(_options(recipe, machine, shape))
+    settled, room = next((one for one in options if one[1] >= needed), options[-1])
+    most = t.most_tokens or room
+    if t.plan == "auto":
+        most = min(most, room)
+    return _told(settled.with_settings({"training.most_tokens": most}), machine)
+
+
+def _told(recipe: Recipe, machine: Machine) -> Batching:
+    """A run without padding, with its sentence."""
+    found = Batching(recipe, "")
+    recomputed = f"the MLPs of {found.recompute_mlps} layers" if found.recompute_mlps else "nothing"
+    recomputed = "layers" if recipe.training.gradient_checkpointing else recomputed
+    limit = f"at most {found.most_tokens:,} tokens" if found.most_tokens else "one batch"
     why = (
         f"no padding, {recipe.effective_batch} examples an update in passes of {limit}, recomputing {recomputed}:"
         f" {machine.name} with {machine.available_gb:,.0f} GB"
         + (f" and compute capability {machine.capability[0]}.{machine.capability[1]}" if machine.kind == "cuda" else "")
     )
-    return Batching(best.recipe, why, most, best.recompute_mlps)
+    return replace(found, why=why)
+
+
+def _padded(recipe: Recipe, why: str, machine: Machine, shape: Shape) -> Batching:
+    """A padded run with the fewest changes to its batches with which it fits the card, all that there are at most.
+
+    What changes what is learnt, the 4-bit base, goes by the card as if it were empty: not by who happens to be there.
+    """
+    settled = recipe.with_settings({"training.plan": "as_written"})
+    said = [why]
+
+    def fits(one: Recipe, card: Machine = machine) -> bool:
+        return memory.peak(one, card, shape, one.training.max_length).total <= USABLE * card.available_gb
+
+    smallest = fitting.all_of(fitting.same_learning(settled))
+    if not recipe.base.load_in_4bit and not fits(settled.with_settings(smallest), _empty(machine)):
+        settled = settled.with_settings({"base.load_in_4bit": True})
+        said.append(_four_bit_because(recipe, machine, shape))
+    settings = fitting.fewest(settled, fitting.same_learning(settled), fits)
+    for name, value in (smallest if settings is None else settings).items():
+        before = settled.to_dict()["training"][name.removeprefix("training.")]
+        if value != before:
+            said.append(f"{name} {value} instead of {before} to fit {machine.available_gb:,.1f} GB")
+    if settings is None:
+        said.append("even so it may not fit")
+    return Batching(settled.with_settings(smallest if settings is None else settings), "; ".join(said))
+
+
+def _four_bit_because(recipe: Recipe, machine: Machine, shape: Shape) -> str:
+    base = memory.base_gb(recipe, machine, shape)
+    return (
+        f"base.load_in_4bit true instead of false, because in 16 bits the base alone takes {base:,.1f} GB of the"
+        f" {machine.memory_gb:,.1f} GB of {machine.name}"
+    )
+
+
+def _empty(machine: Machine) -> Machine:
+    """The machine as if nothing else held its card."""
+    return replace(machine, held_gb=0.0)
 
 
 def padded_because(recipe: Recipe, machine: Machine) -> str | None:
@@ -89,25 +158,39 @@ def padded_because(recipe: Recipe, machine: Machine) -> str | None:
     return None
 
 
-def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[Batching]:
-    """Ways to pass an update through, the quickest first, with the tokens of a pass that memory has room for."""
-    some = [(False, shape.layers * quarters // 4) for quarters in range(5)]
-    if recipe.training.plan == "auto":
+def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[tuple[Recipe, int]]:
+    """Ways to pass an update through, the quickest first, each with the tokens of a pass that memory has room for.
+
+    What the recipe says of tokens and MLPs stands where its plan is as_written; 0 and 0 leave both to this machine.
+    """
+    t = recipe.training
+    ways = [(False, shape.layers * quarters // 4) for quarters in range(5)]
+    settings: dict[str, Any] = {}
+    if t.plan == "auto":
+        most = min(recipe.effective_batch, describe("training.per_device_train_batch_size")["high"])
+        batch = next(size for size in range(most, 0, -1) if recipe.effective_batch % size == 0)
         settings = {
             "training.plan": "as_written",
             "training.padding_free": True,
-            "training.per_device_train_batch_size": recipe.effective_batch,
-            "training.gradient_accumulation_steps": 1,
+            "training.per_device_train_batch_size": batch,
+            "training.gradient_accumulation_steps": recipe.effective_batch // batch,
         }
-        ways = [*some, (True, 0)]
-    else:
-        settings, whole = {}, recipe.training.gradient_checkpointing
-        ways = [(True, 0)] if whole else some
+        ways.append((True, 0))
+    elif t.gradient_checkpointing:
+        ways = [(True, 0)]
+    elif t.most_tokens or t.recompute_mlps:
+        ways = [(False, t.recompute_mlps)]
     for checkpointing, recompute_mlps in ways:
-        settled = recipe.with_settings({**settings, "training.gradient_checkpointing": checkpointing})
-        option = Batching(settled, "", None, recompute_mlps)
-        room = USABLE * machine.available_gb * GB - fixed_bytes(settled, machine, shape)
-        yield Batching(settled, "", max(1, int(room / token_bytes(option, machine, shape))), recompute_mlps)
+        settings |= {"training.gradient_checkpointing": checkpointing, "training.recompute_mlps": recompute_mlps}
+        settled = recipe.with_settings(settings)
+        yield settled, _room(settled, machine, shape)
+
+
+def _room(recipe: Recipe, machine: Machine, shape: Shape) -> int:
+    """Tokens that a pass without padding has room for in memory; at least one, and no more than a recipe may say."""
+    room = USABLE * machine.available_gb * GB - fixed_bytes(recipe, machine, shape)
+    most = int(room / token_bytes(recipe, machine, shape))
+    return min(max(1, most), describe("training.most_tokens")["high"])
 
 
 def peak_gb(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> float:
@@ -118,7 +201,7 @@ def peak_gb(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> flo
         return memory.peak(batching.recipe, machine, shape, longest).total
     longest = min(longest, t.max_length)
     tokens = max(longest, min(batching.most_tokens or longest, t.per_device_train_batch_size * longest))
-    bytes_needed = fixed_bytes(batching.recipe, machine, shape) + tokens * token_bytes(batching, machine, shape)
+    bytes_needed = fixed_bytes(batching.recipe, machine, shape) + tokens * token_bytes(batching.recipe, machine, shape)
     return bytes_needed / GB
 
 
@@ -137,14 +220,13 @@ def fixed_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     return base + unpacked + adapter + logits + memory.PROCESS * GB
 
 
-def token_bytes(batching: Batching, machine: Machine, shape: Shape) -> float:
+def token_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     """Without padding, what a pass takes for each of its tokens.
 
     A layer keeps two norms' inputs in float32 and what they make of it, queries, keys, values and the result, gate and
     up unless its MLP is recomputed, and the adapters' thin products. At the peak one MLP on its way back adds the
     product, gate and up once more, and the gradients of all three; the loss the last states and their gradient.
     """
-    recipe = batching.recipe
     width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
     attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     gates = width * 2 * shape.intermediate
@@ -153,7 +235,7 @@ def token_bytes(batching: Batching, machine: Machine, shape: Shape) -> float:
     ends = (4 + 4 * width) * shape.hidden
     if recipe.training.gradient_checkpointing:
         return shape.layers * width * shape.hidden + layer + gates + way_back + ends
-    return shape.layers * layer + (shape.layers - batching.recompute_mlps) * gates + way_back + ends
+    return shape.layers * layer + max(0, shape.layers - recipe.training.recompute_mlps) * gates + way_back + ends
 
 
 def _ranks(adapter: Adapter) -> int:

@@ -44,7 +44,7 @@ def chosen(recipe: Recipe, machine: Machine, installed: bool, processes: int = 1
     """
     wanted = recipe.training.engine
     if wanted == UNSLOTH:
-        _check(recipe, machine, installed)
+        _check(recipe, machine, installed, processes)
     if wanted != "auto":
         return Engine(wanted, f"{wanted}, because the recipe says so (training.engine)")
     if machine.kind == "cpu":
@@ -79,13 +79,20 @@ def expected(recipe: Recipe, machine: Machine, installed: bool) -> Recipe:
         return recipe
 
 
-def _check(recipe: Recipe, machine: Machine, installed: bool) -> None:
+def _check(recipe: Recipe, machine: Machine, installed: bool, processes: int) -> None:
     """What stands between Unsloth and this machine; what the recipe alone rules out is for `checks.py`."""
     if machine.kind == "cpu":
         raise RunError(
             "Unsloth needs an NVIDIA GPU, and there is none here. Set training.engine to auto or transformers, or train"
             " on a machine with a card.",
             key="run.unsloth_no_gpu",
+        )
+    if processes > 1:
+        raise RunError(
+            f"Unsloth trains in one process here, and {processes} were started. Set training.engine to transformers, or"
+            " start it without accelerate or torchrun.",
+            key="run.unsloth_processes",
+            processes=processes,
         )
     if not installed:
         raise RunError(

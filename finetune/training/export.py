@@ -19,6 +19,7 @@ from typing import Any
 
 from finetune.data.prompts import PromptFormat
 from finetune.errors import RunError
+from finetune.recipe import Recipe
 from finetune.training import licences, merging, metrics
 from finetune.training.card import card, shareable
 from finetune.training.runs import Run
@@ -188,9 +189,16 @@ def to_hub(
     return address
 
 
+def artefact(recipe: Recipe, what: str) -> str:
+    """How what comes of a recipe is called where it stands by itself: its adapter (`lora`), its model (`merged`)."""
+    return f"{recipe.name}-bangla-empathic-{what}"
+
+
 def place(run: Run, to: str, quantisation: str = QUANTISATIONS[0]) -> Path:
     """Where an export that stays on this disk goes when nobody says: a file or folder in the run's own `exports`."""
-    names = {"zip": f"{run.name}.zip", "merged": f"{run.name}-merged", "gguf": f"{run.name}-{quantisation}.gguf"}
+    if to == "merged":
+        return run.folder / "exports" / artefact(run.recipe(), to)
+    names = {"zip": f"{run.name}.zip", "gguf": f"{run.name}-{quantisation}.gguf"}
     return run.folder / "exports" / names.get(to, f"{run.name}-{to}")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from finetune import models
+from finetune import fetching, models
 from finetune.data import prompts
 from finetune.errors import RunError
 from finetune.recipe import Generation
@@ -52,7 +52,10 @@ def merge_into(folder: Path, base: str, adapter: Path, how: Generation, tell: Ca
     )
     _refuse_where_short(size, folder)
     # On the CPU, also beside a GPU: the work is a few seconds of small matrices, reading and writing take the time.
-    model = AutoModelForCausalLM.from_pretrained(source, dtype="auto", device_map={"": "cpu"})
+    if not Path(source).is_dir():
+        fetching.refuse_where_short(source)
+    with models.load_errors(base):
+        model = AutoModelForCausalLM.from_pretrained(source, dtype="auto", device_map={"": "cpu"})
     tell(f"adding the adapter to {sum(p.numel() for p in model.parameters()):,} parameters in {model.dtype}")
     try:
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from finetune.data.findings import Finding, planned_updates
 from finetune.recipe import SECTIONS, Recipe, describe
-from finetune.training import batching, memory, speed
+from finetune.training import batching, fitting, memory, speed
 from finetune.training.machine import GB, Machine, machine
 from finetune.training.memory import Shape, shape
 from finetune.training.samples import LONGEST_REPLY
@@ -23,7 +23,6 @@ from finetune.training.speed import PastRun, past_runs
 
 __all__ = [
     "Machine", "PastRun", "Plan", "Shape", "equivalent_command", "estimate", "machine", "past_runs", "shape",
-    "what_fits",
 ]  # fmt: skip
 
 STARTUP = 12.0
@@ -45,10 +44,10 @@ TOKENIZER = 134
 LARGE_ON_CPU = 1e9
 """Parameters from which a CPU takes days for what a card does in an hour."""
 
-SHORTEST, STEP = 256, 256
-"""Tokens: max_length is advised in such steps and not below that."""
-
 DAY = 86_400
+
+FOUR_BIT = ("plan.four_bit", "plan.four_bit_chosen")
+"""The advice by which a run leaves the 16-bit base, which several cards together might hold."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,16 @@ def estimate(
     mean_tokens: float,
     longest: int,
     past: Sequence[PastRun] = (),
+    to_fetch_gb: float = 0.0,
 ) -> Plan:
     """The plan for `rows` training rows, at least one, of `mean_tokens` on average and at most `longest` tokens.
 
     Of a preference the lengths are those of its longer side. Both may be those before max_length cuts. Steps are those
     of transformers' Trainer on one device; time covers loading, evaluations and sample replies. `shape` is None where
-    the base's dimensions are not known. The batches are those that `batching.py` chooses.
+    the base's dimensions are not known. The batches are those that `batching.py` chooses for one card, which is what
+    the queue gives a run. to_fetch_gb: what of the base has still to come to the disk where runs live.
     """
+    cards, machine = machine.cards, replace(machine, cards=min(machine.cards, 1))
     settled = batching.chosen(recipe, machine, shape).recipe
     steps = planned_updates(recipe, rows)
     per_epoch = max(1, math.ceil(rows / recipe.effective_batch))
@@ -101,12 +103,17 @@ def estimate(
         fits = _fits(recipe, machine, shape, longest)
         disk = _disk(recipe, machine, shape, steps)
     plan = Plan(steps, per_epoch, steps / per_epoch, low, high, peak, disk, fits, (), measured=rate is not None)
-    return replace(plan, advice=tuple(_advice(recipe, machine, shape, plan, longest)))
-
-
-def what_fits(recipe: Recipe, machine: Machine, shape: Shape, *, longest: int) -> Recipe:
-    """The recipe with the settings changed as advised; unchanged where it fits, or where nothing would help."""
-    return recipe.with_settings(_fitting(recipe, machine, shape, longest) or {})
+    advice = [*_advice(recipe, settled, machine, shape, plan, longest), *_disk_advice(plan, machine, to_fetch_gb)]
+    if cards > 1 and any(one.key in FOUR_BIT for one in advice):
+        advice.append(
+            Finding(
+                "plan.one_card",
+                {"cards": cards},
+                f"A run that is started from this page uses one of the {cards} cards. Started in a terminal with all of"
+                " them in sight, it splits the layers of a 16-bit base between them.",
+            )
+        )
+    return replace(plan, advice=tuple(advice))
 
 
 def equivalent_command(recipe: Recipe, preset: str) -> str:
@@ -173,48 +180,13 @@ def _fits(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> bool:
 
 
 def _fitting(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> dict[str, Any] | None:
-    """The settings with which the run fits, none where it does already; None where nothing helps.
-
-    Changes are added one by one until it fits; then each that proves needless is taken back, the first one first.
-    """
-
-    def fits(changes: list[dict[str, Any]]) -> bool:
-        settings = {name: value for change in changes for name, value in change.items()}
-        return _fits(recipe.with_settings(settings), machine, shape, longest)
-
-    made: list[dict[str, Any]] = []
-    for change in _changes(recipe, longest):
-        if fits(made):
-            break
-        made = [*(one for one in made if one.keys() != change.keys()), change]
-    if not fits(made):
-        return None
-    for change in list(made):
-        others = [one for one in made if one is not change]
-        made = others if fits(others) else made
-    return {name: value for change in made for name, value in change.items()}
+    """The settings with which the run fits, none where it does already; None where nothing helps."""
+    return fitting.fewest(recipe, fitting.every(recipe, longest), lambda one: _fits(one, machine, shape, longest))
 
 
-def _changes(recipe: Recipe, longest: int) -> Iterator[dict[str, Any]]:
-    """What saves memory, in the order of what it costs; a later change of the same settings replaces the earlier."""
-    t = recipe.training
-    if not recipe.base.load_in_4bit:
-        yield {"base.load_in_4bit": True}
-    batch = t.per_device_train_batch_size
-    while batch > 1:
-        batch //= next(factor for factor in range(2, batch + 1) if batch % factor == 0)
-        yield {
-            "training.per_device_train_batch_size": batch,
-            "training.gradient_accumulation_steps": recipe.effective_batch // batch,
-            "training.per_device_eval_batch_size": min(t.per_device_eval_batch_size, 2 * batch),
-        }
-    if not t.gradient_checkpointing:
-        yield {"training.gradient_checkpointing": True}
-    for length in range((min(t.max_length, longest) - 1) // STEP * STEP, SHORTEST - 1, -STEP):
-        yield {"training.max_length": length}
-
-
-def _advice(recipe: Recipe, machine: Machine, shape: Shape | None, plan: Plan, longest: int) -> Iterator[Finding]:
+def _advice(
+    recipe: Recipe, settled: Recipe, machine: Machine, shape: Shape | None, plan: Plan, longest: int
+) -> Iterator[Finding]:
     if shape is None:
         yield Finding(
             "plan.unknown_base",
@@ -223,18 +195,42 @@ def _advice(recipe: Recipe, machine: Machine, shape: Shape | None, plan: Plan, l
             " estimate of memory. Look again once that run has begun.",
         )
         return
+    if settled.base.load_in_4bit and not recipe.base.load_in_4bit:
+        facts = {
+            "base": _tenths(memory.base_gb(recipe, machine, shape)),
+            "available": _tenths(machine.memory_gb),
+            "then": _tenths(plan.peak_gb),
+        }
+        yield Finding(
+            "plan.four_bit_chosen",
+            facts,
+            f"In 16 bits the base alone takes {facts['base']} GB of the card's {facts['available']} GB, so the run will"
+            f" train on the 4-bit base and need about {facts['then']} GB (training.plan: auto).",
+        )
     if not plan.fits:
         yield from _too_large(recipe, machine, shape, plan, longest)
     if machine.kind == "cpu":
         yield from _on_cpu(recipe, machine, shape, plan, longest)
-    if plan.disk_gb > machine.free_disk_gb:
-        needed, free = _tenths(plan.disk_gb), _tenths(machine.free_disk_gb)
+
+
+def _disk_advice(plan: Plan, machine: Machine, to_fetch_gb: float) -> Iterator[Finding]:
+    if plan.disk_gb is None or plan.disk_gb + to_fetch_gb <= machine.free_disk_gb:
+        return
+    needed, free, fetched = _tenths(plan.disk_gb), _tenths(machine.free_disk_gb), _tenths(to_fetch_gb)
+    if to_fetch_gb:
         yield Finding(
-            "plan.disk",
-            {"needed": needed, "free": free},
-            f"Checkpoints and adapter may take {needed} GB, and {free} GB are free on the disk. Free some space, or"
-            " lower training.save_total_limit.",
+            "plan.disk_with_base",
+            {"fetched": fetched, "needed": needed, "free": free},
+            f"The base is fetched first, {fetched} GB, checkpoints and adapter may take {needed} GB, and {free} GB are"
+            " free on the disk. Free some space, or set HF_HOME to a folder on another disk.",
         )
+        return
+    yield Finding(
+        "plan.disk",
+        {"needed": needed, "free": free},
+        f"Checkpoints and adapter may take {needed} GB, and {free} GB are free on the disk. Free some space, or"
+        " lower training.save_total_limit.",
+    )
 
 
 def _too_large(recipe: Recipe, machine: Machine, shape: Shape, plan: Plan, longest: int) -> Iterator[Finding]:
@@ -260,12 +256,6 @@ def _too_large(recipe: Recipe, machine: Machine, shape: Shape, plan: Plan, longe
             f"The base alone takes {_tenths(base)} GB and there are {available} GB, so train on the 4-bit base."
             f" Set {spoken}: then the run needs about {then} GB.",
         )
-        if machine.cards > 1:
-            yield Finding(
-                "plan.one_card",
-                {"cards": machine.cards},
-                f"A run uses one of the {machine.cards} cards: the layers of a 16-bit base are not split between them.",
-            )
         return
     yield Finding(
         "plan.too_large",

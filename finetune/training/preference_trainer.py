@@ -15,7 +15,7 @@ from typing import Any
 from finetune.data import prompts
 from finetune.errors import RunError
 from finetune.recipe import Recipe
-from finetune.training import stopping
+from finetune.training import arguments, stopping
 from finetune.training.stopping import LossWatch
 
 
@@ -47,8 +47,8 @@ def encode_pairs(
     return examples
 
 
-def dpo_trainer(recipe: Recipe, arguments: dict[str, Any], watch: LossWatch, **parts: Any) -> Any:
-    """TRL's trainer; `arguments` are what every trainer of a run is given, `parts` model, data sets and callbacks.
+def dpo_trainer(recipe: Recipe, given: dict[str, Any], watch: LossWatch, **parts: Any) -> Any:
+    """TRL's trainer; `given` are what every trainer of a run is given, `parts` model, data sets and callbacks.
 
     `parts["model"]` is PEFT's with its one adapter, `default`; TRL adds `ref` to it.
     """
@@ -60,8 +60,8 @@ def dpo_trainer(recipe: Recipe, arguments: dict[str, Any], watch: LossWatch, **p
         def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
             return dataset
 
-    config = DPOConfig(**arguments, beta=recipe.training.beta, max_length=recipe.training.max_length)
-    trainer = stopping.watched(PairTrainer, watch)(args=config, **parts)
+    config = DPOConfig(**given, beta=recipe.training.beta, max_length=recipe.training.max_length)
+    trainer = stopping.watched(PairTrainer, watch)(args=arguments.one_card(config), **parts)
     # A checkpoint with a second adapter in it would be resumed wrongly: transformers' Trainer._load_from_checkpoint
     # then loads that one alone and leaves the adapter that learns as it began.
     trainer.model.save_pretrained = functools.partial(trainer.model.save_pretrained, selected_adapters=["default"])

@@ -156,10 +156,11 @@ class Run:
 
     def settle(self, exit_code: int) -> None:
         """Write down how a run ended whose process died without a word; where it left its word, that stays."""
-        if self._status_on_disk().active and not self.status().active:
+        before = self._status_on_disk()
+        if before.active and not self.status().active:
             ended = self._end_of_the_dead()
             if ended.get("error_key") == "run.died" and exit_code == -signal.SIGKILL:
-                ended |= told(failures.killed(self.recipe()))
+                ended |= told(failures.killed(self.recipe(), loading=before.state == "loading"))
             self.set_status(**ended)
 
     def _end_of_the_dead(self) -> dict[str, Any]:

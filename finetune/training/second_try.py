@@ -27,10 +27,9 @@ def smaller(recipe: Recipe, largest_pass: Sequence[int] = ()) -> tuple[Recipe, d
     """
     t = recipe.training
     if t.padding_free:
-        tokens = sum(largest_pass)
-        if len(largest_pass) < 2:  # one example is not cut in two
+        if len(largest_pass) < 2:
             return None
-        facts = {"tokens": tokens, "fewer": tokens // 2}
+        facts = {"tokens": sum(largest_pass), "fewer": failures.fewer_tokens(recipe, largest_pass)}
         settings: dict[str, Any] = {"training.most_tokens": facts["fewer"]}
     else:
         batch, steps = t.per_device_train_batch_size, t.gradient_accumulation_steps

@@ -7,6 +7,7 @@ Pure functions on estimates (`batching.py`) and statuses. Who unloads what, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from finetune.errors import BackendError
 from finetune.recipe import Recipe
@@ -24,6 +25,7 @@ def both_fit(recipe: Recipe, machine: Machine, shape: Shape | None, to_come_gb: 
     """
     if shape is None:
         return machine.kind == "cpu"
+    machine = replace(machine, cards=min(machine.cards, 1))  # the queue gives a run one of them
     peak = batching.peak_gb(recipe, machine, shape, recipe.training.max_length)
     return peak + to_come_gb <= batching.USABLE * machine.available_gb
 

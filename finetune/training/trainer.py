@@ -20,7 +20,9 @@ from finetune.data.findings import planned_updates
 from finetune.errors import FinetuneError, RunError
 from finetune.recipe import Recipe
 from finetune.training import (
+    arguments,
     batching,
+    by_length,
     checkpoints,
     engine,
     failures,
@@ -114,6 +116,10 @@ def _train(run: Run, checkpoint: Path | None, may_try_again: bool) -> None:
         if may_try_again and second_try.prepared(run, error, trainer):
             trace(run)
             raise second_try.Again from error
+        if failures.ran_out_while_learning(error):
+            trace(run)
+            largest = getattr(trainer, "largest_pass", ())
+            raise failures.out_of_memory(run.recipe(), largest_pass=largest) from error
         raise
 
     stopped = run.stop_request.exists() and trainer.state.global_step < trainer.state.max_steps
@@ -174,7 +180,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         parts = {"data_collator": unsloth_model.collator(tokenizer)}
     trainer = make(
         recipe,
-        _arguments(run, recipe),
+        arguments.of(run, recipe),
         watch,
         model=model,
         train_dataset=examples["train"],
@@ -200,80 +206,31 @@ def _settled(run: Run, recipe: Recipe, here: Machine, dimensions: Shape | None) 
     batches = batching.chosen(recipe, here, dimensions, sharded=processes.sharded())
     print(f"batches: {batches.why}", flush=True)
     if processes.count() > 1:
-        batch, steps = _share(batches.recipe)
+        batch, steps = arguments.share(batches.recipe)
         print(f"processes: {processes.count()}, of each update {steps} x {batch} examples in every one", flush=True)
     if batches.recipe != run.recipe():
         run.resolve(batches.recipe)
     return batches
 
 
-def _share(recipe: Recipe) -> tuple[int, int]:
-    return processes.share(recipe.training.per_device_train_batch_size, recipe.training.gradient_accumulation_steps)
-
-
-def _sft_trainer(recipe: Recipe, arguments: dict[str, Any], watch: stopping.LossWatch, **parts: Any) -> Any:
+def _sft_trainer(recipe: Recipe, given: dict[str, Any], watch: stopping.LossWatch, **parts: Any) -> Any:
     from trl import SFTConfig, SFTTrainer
 
     without_padding = recipe.training.padding_free
     own_loss = without_padding or recipe.training.engine == engine.UNSLOTH  # the trainer's, or the model's
     config = SFTConfig(
-        **arguments,
+        **given,
         max_length=recipe.training.max_length,
         dataset_kwargs={"skip_prepare_dataset": True},
         # chunked_nll: logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
         loss_type="nll" if own_loss else "chunked_nll",
     )
     kind = padding_free.trainer(SFTTrainer) if without_padding else SFTTrainer
+    if not own_loss:  # Unsloth lays batches out and weighs them in ways of its own
+        kind = by_length.trainer(SFTTrainer)
     if processes.count() > 1:
         kind = shared_evaluation.trainer(kind)
-    return stopping.watched(kind, watch)(args=config, **parts)
-
-
-def _arguments(run: Run, recipe: Recipe) -> dict[str, Any]:
-    """What transformers' TrainingArguments are given whatever is learnt."""
-    import torch
-
-    t, compute = recipe.training, models.compute_dtype(recipe.base.dtype)
-    autocast = not t.padding_free  # else products compute in the base's format by themselves
-    batch, steps = _share(recipe)
-    return {
-        "output_dir": str(run.checkpoints),
-        "per_device_train_batch_size": batch,
-        "per_device_eval_batch_size": t.per_device_eval_batch_size,
-        "gradient_accumulation_steps": steps,
-        "learning_rate": t.learning_rate,
-        "lr_scheduler_type": t.lr_scheduler_type,
-        "warmup_steps": t.warmup_steps,
-        "weight_decay": t.weight_decay,
-        "max_grad_norm": t.max_grad_norm,
-        # bitsandbytes' optimizers take no tensors that are spread over several cards.
-        "optim": t.optim if torch.cuda.is_available() and not processes.sharded() else "adamw_torch",
-        "num_train_epochs": t.num_train_epochs,
-        "max_steps": t.max_steps,
-        "eval_strategy": "steps",
-        "eval_steps": t.eval_steps,
-        "eval_on_start": True,
-        "save_strategy": "steps",
-        "save_steps": t.save_steps,
-        "save_total_limit": t.save_total_limit,
-        "load_best_model_at_end": t.load_best_model_at_end,
-        "metric_for_best_model": "eval_loss",
-        "greater_is_better": False,
-        "logging_steps": t.logging_steps,
-        "logging_first_step": True,
-        "gradient_checkpointing": t.gradient_checkpointing,
-        "seed": t.seed,
-        "data_seed": t.seed,
-        "bf16": autocast and compute is torch.bfloat16,
-        "fp16": autocast and compute is torch.float16,
-        "use_cpu": not torch.cuda.is_available(),
-        "accelerator_config": {"use_configured_state": processes.count() > 1},  # they have joined already
-        "ddp_find_unused_parameters": False,  # every part of the adapter is used in every pass
-        "dataloader_pin_memory": torch.cuda.is_available(),
-        "remove_unused_columns": True,
-        "report_to": "none",  # trackers.py follows the metrics log instead
-        "disable_tqdm": False,
-    }
+    return stopping.watched(kind, watch)(args=arguments.one_card(config), **parts)
 
 
 def encode_rows(

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from finetune import models
+from finetune import fetching, models
 from finetune.errors import RunError
 from finetune.recipe import Recipe
 from finetune.training import starting_adapter
@@ -55,6 +55,8 @@ def load(recipe: Recipe, device_map: str | dict[str, str | int], start: Path | N
     source, t, adapter = models.resolve(recipe.base.model), recipe.training, recipe.adapter
     tokenizer = models.load_tokenizer(recipe.base.model)  # Unsloth's own may have another pad token or template
     checkpointing = "unsloth" if t.gradient_checkpointing else False
+    if not Path(source).is_dir():
+        fetching.refuse_where_short(source)
     with models.load_errors(recipe.base.model):
         longest = AutoConfig.from_pretrained(source).max_position_embeddings
         base, _ = FastLanguageModel.from_pretrained(

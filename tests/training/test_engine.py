@@ -10,6 +10,7 @@ from finetune.errors import FinetuneError
 from finetune.recipe import Recipe
 from finetune.training import engine
 from tests.training.test_batching import A100, H200, LAPTOP, T4, changed
+from ui import wording
 
 
 def named(recipe: Recipe, machine, *, installed: bool = True) -> str:
@@ -60,6 +61,16 @@ def test_unsloth_that_was_asked_for_and_cannot_be_is_told_with_what_to_do(settin
         engine.chosen(asked, machine, installed)
     assert told.value.key == key
     assert engine.expected(asked, machine, installed) == asked, "an estimate is shown all the same"
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_unsloth_is_refused_where_several_processes_train_together_and_auto_does_without_it(installed):
+    asked = changed(training__engine="unsloth")
+    with pytest.raises(FinetuneError, match="one process here, and 2 were started.*transformers") as told:
+        engine.chosen(asked, T4, installed, processes=2)
+    assert told.value.key == "run.unsloth_processes"
+    assert "transformers" in wording.error(told.value, "bn") and "২টা" in wording.error(told.value, "bn")
+    assert engine.chosen(changed(), T4, installed, processes=2).name == "transformers"
 
 
 def test_what_was_chosen_is_written_into_the_recipe_and_chosen_again_when_the_run_is_resumed():

@@ -19,6 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from typer.testing import CliRunner
 
 from finetune.__main__ import app
+from finetune.api import LLAMAFineTuner
 from finetune.errors import RunError
 from finetune.recipe import Recipe
 from finetune.training import export, metrics, notes, runs, serving
@@ -167,6 +168,16 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_a_merged_model_is_called_after_its_recipe_from_the_command_line_and_in_a_notebook_alike(tmp_path):
+    reference = Recipe.read("llama-3.1-8b")
+    names = {what: export.artefact(reference, what) for what in ("lora", "merged")}
+    assert names == {"lora": "llama-3.1-8b-bangla-empathic-lora", "merged": "llama-3.1-8b-bangla-empathic-merged"}
+    trained = runs.create(tmp_path, reference, "third-attempt")
+    assert export.place(trained, "merged") == trained.folder / "exports" / names["merged"]
+    tuner = LLAMAFineTuner()
+    assert {what: tuner._place(None, what).name for what in names} == names
 
 
 def test_a_folder_with_something_in_it_is_left_as_it_is(run, tmp_path, said):

@@ -1,12 +1,18 @@
 """A crash names what ran out and the setting to change, with the numbers of the recipe that crashed."""
 
 import errno
+import importlib
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from finetune import models
 from finetune.recipe import Recipe
-from finetune.training import failures
+from finetune.training import batching, failures
+from tests.training.test_batching import H200, LLAMA, REFERENCE
+from ui import wording
 
 OUT = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 14.74 GiB"
 
@@ -62,6 +68,87 @@ def test_with_a_batch_of_one_the_next_setting_is_named_until_there_is_none(tmp_p
     ]  # fmt: skip
     assert "max_length at 1010 instead of 2020" in str(said[2])
     assert "max_length at 505 instead of 1010" in str(said[3])
+
+
+@pytest.fixture(params=["peft_model", "unsloth_model"])
+def out_while_loading(request, monkeypatch):
+    """What is raised where memory runs out while a base is being loaded, by either engine's own code."""
+    loader = importlib.import_module(f"finetune.training.{request.param}")
+
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError(OUT)
+
+    monkeypatch.setattr(models, "load_base", fail)
+    monkeypatch.setattr(models, "load_tokenizer", fail)
+    monkeypatch.setitem(sys.modules, "unsloth", SimpleNamespace(FastLanguageModel=None))
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        loader.load(Recipe(), {"": "cpu"})
+    return caught.value
+
+
+def test_memory_that_ran_out_while_the_base_was_loaded_is_no_matter_of_batches(tmp_path, out_while_loading):
+    sixteen = told(tmp_path, out_while_loading, training__per_device_train_batch_size=16)
+    assert sixteen.key == "run.out_of_memory.loading_16bit"
+    assert "base.load_in_4bit at true" in str(sixteen) and "batch" not in str(sixteen)
+    assert "base.load_in_4bit" in wording.error(sixteen, "bn")
+    four = told(tmp_path, out_while_loading, base__load_in_4bit=True, base__model="some/llama")
+    assert four.key == "run.out_of_memory.loading"
+    assert "smaller model than some/llama" in str(four) and "some/llama" in wording.error(four, "bn")
+    assert not failures.ran_out_while_learning(out_while_loading)
+
+
+FREE = {"training__padding_free": True, "training__plan": "as_written", "training__per_device_train_batch_size": 16}
+
+
+def without_padding(**settings):
+    return Recipe().with_settings({name.replace("__", "."): value for name, value in {**FREE, **settings}.items()})
+
+
+@pytest.mark.parametrize(
+    ("largest", "limit", "fewer"), [((900, 801, 600), 0, 1150), ((), 9000, 4500), ((), 0, 16160), ((), 90_000, 16160)]
+)
+def test_without_padding_a_pass_is_to_have_fewer_tokens_whatever_the_batch(largest, limit, fewer):
+    problem = failures.out_of_memory(without_padding(training__most_tokens=limit), largest_pass=largest)
+    assert problem.key == "run.out_of_memory.tokens"
+    assert f"training.most_tokens at {fewer}:" in str(problem) and "batch_size" not in str(problem)
+    spoken = wording.error(problem, "bn")
+    assert f"training.most_tokens {wording.digits(fewer, 'bn')}" in spoken and "batch" not in spoken
+
+
+def test_what_is_advised_without_padding_is_what_auto_then_does():
+    advised = failures.out_of_memory(batching.chosen(REFERENCE, H200, LLAMA).recipe, largest_pass=(4000, 3001))
+    anew = batching.chosen(REFERENCE.with_settings({"training.most_tokens": advised.facts["fewer"]}), H200, LLAMA)
+    assert anew.most_tokens == 3500 and anew.recipe.effective_batch == REFERENCE.effective_batch
+
+
+def test_without_padding_a_pass_of_one_example_is_followed_by_the_other_settings():
+    said = [
+        failures.out_of_memory(without_padding(**settings), largest_pass=(900,))
+        for settings in (
+            {},
+            {"base__load_in_4bit": True},
+            {"base__load_in_4bit": True, "training__gradient_checkpointing": True},
+        )
+    ]
+    assert [problem.key.rpartition(".")[2] for problem in said] == ["four_bit", "checkpointing_as_written", "length"]
+    for part in ("gradient_checkpointing=true", "training.padding_free=true", "training.plan=as_written"):
+        assert part in str(said[1]) and part in wording.error(said[1], "bn")
+
+
+@pytest.mark.parametrize(
+    ("settings", "loading", "key", "words"),
+    [
+        ({"training__most_tokens": 9000}, False, "run.killed.tokens", "training.most_tokens at 4500"),
+        ({"training__most_tokens": 500}, False, "run.killed", "max_length than 2020"),
+        ({}, True, "run.killed.loading_16bit", "base.load_in_4bit at true"),
+        ({"base__load_in_4bit": True, "base__model": "some/llama"}, True, "run.killed.loading", "than some/llama"),
+    ],
+)
+def test_a_killed_run_is_told_what_fits_how_it_trained_and_how_far_it_was(settings, loading, key, words):
+    problem = failures.killed(without_padding(**settings), loading=loading)
+    assert problem.key == key
+    assert words in str(problem) and "batch_size" not in str(problem)
+    assert "{" not in wording.error(problem, "bn")
 
 
 def test_memory_that_ran_out_in_an_evaluation_is_a_matter_of_the_evaluation_s_batch(tmp_path):

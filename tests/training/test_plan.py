@@ -8,7 +8,7 @@ import pytest
 from finetune.__main__ import as_settings
 from finetune.recipe import SECTIONS, Recipe
 from finetune.training import plan
-from finetune.training.plan import Machine, PastRun, equivalent_command, estimate, shape, what_fits
+from finetune.training.plan import Machine, PastRun, equivalent_command, estimate, shape
 from ui import wording
 
 H200 = Machine("cuda", "NVIDIA H200", 150.7, 1, 16, 200.0, 500.0, "bfloat16")
@@ -16,12 +16,13 @@ T4 = Machine("cuda", "Tesla T4", 15.6, 1, 2, 25.0, 60.0, "float16")
 LAPTOP = Machine("cpu", "AMD EPYC", 25.0, 0, 2, 23.0, 60.0, "bfloat16")
 DEMO = Recipe.read("demo")
 REFERENCE = Recipe.read("llama-3.1-8b")
+AS_WRITTEN = REFERENCE.with_settings({"training.plan": "as_written"})
 LLAMA = shape(REFERENCE.base.model)
 SMALL = shape(DEMO.base.model)
 
 
-def of(recipe=REFERENCE, machine=H200, base=LLAMA, *, rows=30_568, mean_tokens=520, longest=2400, past=()):
-    return estimate(recipe, machine, base, rows=rows, mean_tokens=mean_tokens, longest=longest, past=past)
+def of(recipe=REFERENCE, machine=H200, base=LLAMA, **changes):
+    return estimate(recipe, machine, base, **{"rows": 30_568, "mean_tokens": 520, "longest": 2400, **changes})
 
 
 def demo(machine=LAPTOP, recipe=DEMO, base=SMALL, **changes):
@@ -131,16 +132,36 @@ def test_what_fits_needs_no_advice():
         assert found.fits and not found.advice
 
 
-def test_on_a_card_under_20_gb_the_reference_recipe_is_told_to_train_on_the_four_bit_base():
+def what_fits(recipe, card, base=LLAMA):
+    """The recipe with the settings that its one piece of advice names."""
+    (advice,) = of(recipe, card, base).advice
+    return recipe.with_settings(as_settings(advice.facts["settings"].split(", ")))
+
+
+def test_on_a_card_under_20_gb_the_reference_recipe_is_trained_on_the_four_bit_base_and_the_page_says_so():
     found = of(machine=T4)
+    (advice,) = found.advice
+    assert found.fits and advice.key == "plan.four_bit_chosen"
+    assert advice.facts == {"base": "16.1", "available": "15.6", "then": f"{found.peak_gb:.1f}"}
+    assert "16.1 GB" in advice.message and "4-bit base" in advice.message
+
+
+def test_a_recipe_as_written_is_told_to_train_on_the_four_bit_base_there():
+    found = of(AS_WRITTEN, T4)
     (advice,) = found.advice
     assert not found.fits and advice.key == "plan.four_bit"
     assert advice.facts["base"] == "16.1" and advice.facts["settings"] == "base.load_in_4bit=true"
     assert "16.1 GB" in advice.message and "base.load_in_4bit=true" in advice.message
 
 
-def test_two_cards_are_told_that_a_run_uses_one():
-    assert keys(of(machine=replace(T4, cards=2))) == ["plan.four_bit", "plan.one_card"]
+@pytest.mark.parametrize(("recipe", "key"), [(REFERENCE, "plan.four_bit_chosen"), (AS_WRITTEN, "plan.four_bit")])
+def test_two_cards_are_told_that_a_run_from_the_page_uses_one_and_one_from_a_terminal_both(recipe, key):
+    found = of(recipe, replace(T4, cards=2))
+    assert keys(found) == [key, "plan.one_card"]
+    assert "from this page uses one of the 2 cards" in found.advice[1].message
+    assert "terminal" in found.advice[1].message
+    assert replace(found, advice=()) == replace(of(recipe, T4), advice=()), "the queue gives it one"
+    assert keys(of(recipe, replace(H200, cards=2))) == []
 
 
 @pytest.mark.parametrize(
@@ -157,16 +178,14 @@ def test_two_cards_are_told_that_a_run_uses_one():
     ],
 )
 def test_the_settings_that_fit_are_those_that_cost_least_and_no_more_of_them(settings, memory, changed):
-    recipe, card = REFERENCE.with_settings(settings), replace(T4, memory_gb=memory)
-    fitting = what_fits(recipe, card, LLAMA, longest=2400)
+    recipe, card = AS_WRITTEN.with_settings(settings), replace(T4, memory_gb=memory)
+    fitting = what_fits(recipe, card)
     assert of(fitting, card).fits
     assert fitting.effective_batch == recipe.effective_batch
     before, after = recipe.to_dict(), fitting.to_dict()
     differing = {f"{s}.{k}" for s in SECTIONS for k in after[s] if after[s][k] != before[s][k]}
     assert {"batch" if "batch" in name or "accumulation" in name else name for name in differing} == changed
     (advice,) = of(recipe, card).advice
-    named = as_settings(advice.facts["settings"].split(", "))
-    assert recipe.with_settings(named) == fitting  # the sentence names what the button does
     assert advice.facts["then"] == f"{of(fitting, card).peak_gb:,.1f}"
 
 
@@ -174,13 +193,14 @@ def test_a_batch_is_halved_and_accumulation_doubled_before_anything_dearer():
     recipe = Recipe.read("llama-3.2-1b").with_settings(
         {
             "base.load_in_4bit": True,
+            "training.plan": "as_written",
             "training.per_device_train_batch_size": 16,
             "training.gradient_accumulation_steps": 1,
         }
     )
     base = shape(recipe.base.model)
     card = replace(T4, memory_gb=of(recipe, T4, base).peak_gb)
-    t = what_fits(recipe, card, base, longest=2400).training
+    t = what_fits(recipe, card, base).training
     assert (t.per_device_train_batch_size, t.gradient_accumulation_steps) == (8, 2)
     assert (t.max_length, t.gradient_checkpointing) == (2020, True)
     (advice,) = of(recipe, card, base).advice
@@ -188,25 +208,28 @@ def test_a_batch_is_halved_and_accumulation_doubled_before_anything_dearer():
 
 
 def test_a_batch_that_is_no_even_number_keeps_its_examples_an_update():
-    recipe = REFERENCE.with_settings(
+    recipe = AS_WRITTEN.with_settings(
         {
             "base.load_in_4bit": True,
             "training.per_device_train_batch_size": 9,
             "training.gradient_accumulation_steps": 2,
         }
     )
-    fitting = what_fits(recipe, replace(T4, memory_gb=18.0), LLAMA, longest=2400)
+    fitting = what_fits(recipe, replace(T4, memory_gb=18.0))
     assert (fitting.training.per_device_train_batch_size, fitting.effective_batch) == (3, 18)
 
 
-def test_where_nothing_helps_that_is_said_and_the_recipe_stays():
-    card = replace(T4, memory_gb=6.0)
-    assert keys(of(machine=card)) == ["plan.no_fit"]
-    assert what_fits(REFERENCE, card, LLAMA, longest=2400) == REFERENCE
+def test_where_auto_has_done_all_it_may_only_shorter_examples_are_left_to_advise():
+    found = of(REFERENCE, replace(T4, memory_gb=12.0))
+    assert keys(found) == ["plan.four_bit_chosen", "plan.too_large"]
+    assert found.advice[1].facts["settings"].startswith("training.max_length=")
 
 
-def test_a_recipe_that_fits_stays_as_it_is():
-    assert what_fits(REFERENCE, H200, LLAMA, longest=2400) == REFERENCE
+@pytest.mark.parametrize(
+    ("recipe", "expected"), [(AS_WRITTEN, ["plan.no_fit"]), (REFERENCE, ["plan.four_bit_chosen", "plan.no_fit"])]
+)
+def test_where_nothing_helps_that_is_said(recipe, expected):
+    assert keys(of(recipe, replace(T4, memory_gb=6.0))) == expected
 
 
 def test_a_full_disk_is_told_from_what_checkpoints_take():
@@ -215,6 +238,15 @@ def test_a_full_disk_is_told_from_what_checkpoints_take():
     assert keys(of(machine=replace(H200, free_disk_gb=1.2))) == ["plan.disk"]
     # four of 41.9M weights with 2 bytes each for the optimizer and a tokenizer, and the adapter
     assert of().disk_gb == pytest.approx(4 * (0.252 + 0.017) + 0.168, abs=0.01)
+
+
+def test_the_base_that_is_still_to_be_fetched_counts_for_the_disk():
+    room = replace(H200, free_disk_gb=17.0)
+    assert keys(of(machine=room)) == keys(of(machine=room, to_fetch_gb=15.0)) == []
+    (advice,) = of(machine=room, to_fetch_gb=16.1).advice
+    assert advice.key == "plan.disk_with_base"
+    assert advice.facts == {"fetched": "16.1", "needed": "1.2", "free": "17.0"}
+    assert "HF_HOME" in advice.message
 
 
 def test_a_large_base_on_a_cpu_is_told_to_take_days():
@@ -247,8 +279,10 @@ def test_every_advice_can_be_said_in_both_languages():
     found = [
         *of(base=None).advice,
         *of(machine=replace(T4, cards=2)).advice,
+        *of(AS_WRITTEN, T4).advice,
         *of(machine=replace(T4, memory_gb=6.0)).advice,
         *of(machine=replace(H200, free_disk_gb=0.1)).advice,
+        *of(machine=replace(H200, free_disk_gb=9.0), to_fetch_gb=16.1).advice,
         *of(machine=LAPTOP).advice,
         *demo(recipe=DEMO.with_settings({"base.load_in_4bit": True})).advice,
         *demo(machine=replace(LAPTOP, free_ram_gb=0.9)).advice,

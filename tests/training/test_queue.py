@@ -253,7 +253,9 @@ def test_one_that_cannot_be_terminated_is_killed(tmp_path, deaf):
 
 
 @pytest.mark.parametrize(
-    ("number", "key"), [(signal.SIGKILL, "run.killed.batch"), (signal.SIGSEGV, "run.died")], ids=["killed", "crashed"]
+    ("number", "key"),
+    [(signal.SIGKILL, "run.killed.loading_16bit"), (signal.SIGSEGV, "run.died")],
+    ids=["killed", "crashed"],
 )
 def test_the_process_that_started_a_run_writes_down_how_it_ended_and_starts_the_next(
     tmp_path, hopeless, deaf, number, key

@@ -206,6 +206,12 @@ def test_the_run_of_a_process_that_died_on_a_full_disk_says_so(run, dead, monkey
     assert run.status().error_key == "run.disk_full"
 
 
+def test_a_process_that_was_killed_while_it_loaded_the_base_is_told_as_that(run, dead):
+    run.set_status(state="loading", **dead)
+    run.settle(-signal.SIGKILL)
+    assert run.status().error_key == "run.killed.loading_16bit"
+
+
 def test_how_a_process_died_is_written_down_unless_it_has_left_its_own_word(run, dead):
     run.set_status(state="training", **dead)
     run.settle(-signal.SIGKILL)

@@ -202,6 +202,17 @@ def test_without_padding_too(whole, tiny_base, monkeypatch):
     assert_learnt_the_same(run, whole)
 
 
+def test_memory_that_runs_out_twice_without_padding_fails_the_run_with_fewer_tokens_yet(whole, tiny_base, monkeypatch):
+    asked = recipe(tiny_base, whole.home, padding_free=True, plan="as_written")
+    run = runs.create(whole.home, asked, "hopeless-free")
+    out_at(monkeypatch, 2, times=2)
+    assert train(run) == 2
+    status = run.status()
+    assert (status.state, status.error_key) == ("failed", "run.out_of_memory.tokens")
+    assert 0 < status.error_facts["fewer"] < status.second_try["fewer"]
+    assert "OutOfMemoryError" in run.log.read_text(encoding="utf-8")
+
+
 def test_memory_that_runs_out_twice_fails_the_run_with_the_next_setting_to_change(whole, tiny_base, monkeypatch):
     run = runs.create(whole.home, recipe(tiny_base, whole.home), "hopeless")
     out_at(monkeypatch, 2, times=2)

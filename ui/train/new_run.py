@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 
+from finetune import fetching
 from finetune import recipe as recipes
 from finetune.data import gate
 from finetune.errors import DataError, FinetuneError, RecipeError
@@ -302,12 +303,14 @@ def _examine(recipe: Recipe, language: str, scratch: Path) -> tuple[str, Any, Me
 
 def _estimate(services: Services, recipe: Recipe, found: Measured) -> plan.Plan:
     base, here = recipe.base.model, plan.machine(services.home)
+    dimensions = plan.shape(base)
     return plan.estimate(
         engine.expected(recipe, here, engine.unsloth_installed()),
         here,
-        plan.shape(base),
+        dimensions,
         rows=found.rows,
         mean_tokens=found.tokens,
         longest=found.longest,
         past=plan.past_runs(services.home, base),
+        to_fetch_gb=fetching.to_fetch_gb(base, dimensions.parameters, services.home) if dimensions else 0.0,
     )
