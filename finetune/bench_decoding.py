@@ -70,9 +70,11 @@ def decode(
         ("ours, an adapter changed", lambda: _changed(_captured(model), load)),
         ("products", lambda: bench_step.products(Decoder(without_peft(model)))),
         ("kernels of a step", lambda: _profiled(_captured(model), load)),
+        ("kernels of a pair's step", lambda: _profiled(_captured(model), load, pair=True)),
     ):
         if name == PEERS[1] and not find_spec("unsloth"):
             continue
+        forget_peak()
         try:
             parts[name] = measured()
         except Exception:  # whatever it is belongs into the result, and the other parts go on
@@ -211,8 +213,9 @@ def _unsloth(shape: memory.Shape, load: Load) -> dict[str, Any]:
         return child("finetune.bench_unsloth", "decode", base, json.dumps(asdict(load)))
 
 
-def _profiled(decoder: Decoder, load: Load) -> list[dict[str, Any]]:
-    requests = _requests(decoder, load, [random_adapter(decoder)])
+def _profiled(decoder: Decoder, load: Load, *, pair: bool = False) -> list[dict[str, Any]]:
+    adapter = random_adapter(decoder)
+    requests = _requests(decoder, load, [None, adapter] if pair else [adapter])
 
     def reply() -> int:
         return len(_times(decoder.generate(requests, set())))
@@ -224,6 +227,15 @@ def _profiled(decoder: Decoder, load: Load) -> list[dict[str, Any]]:
 
 def _rate(times: list[float]) -> float:
     return (len(times) - 1) / (times[-1] - times[0])
+
+
+def forget_peak() -> None:
+    """A part's memory is its own: what building the model or another part has needed does not count."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _memory() -> dict[str, float]:

@@ -44,6 +44,24 @@ def test_a_part_that_fails_leaves_its_traceback_and_the_others_go_on(found):
     json.dumps(result)
 
 
+def test_each_part_s_memory_is_measured_without_what_went_before(monkeypatch):
+    events = []
+    monkeypatch.setattr(bench_decoding.memory, "shape", lambda name: SMALL)
+    monkeypatch.setattr(bench_decoding, "build", lambda dimensions: None)  # so that every part fails at once
+    monkeypatch.setattr(bench_decoding, "forget_peak", lambda: events.append("forgotten"))
+    parts = bench_decoding.decode("tiny", tell=lambda line: events.append("told"))["parts"]
+    assert events == ["forgotten", "told"] * len(parts)
+
+
+def test_a_peak_is_forgotten_by_the_card_itself(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("empty_cache", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda name=name: asked.append(name))
+    bench_decoding.forget_peak()
+    assert asked == ["empty_cache", "reset_peak_memory_stats"]
+
+
 def test_what_stands_in_for_a_model_is_a_model_in_nf4_of_the_same_shape():
     model = bench_weights.build(SMALL)
     decoder, real = Decoder(model), models.load_base(str(models.DEMO_BASE), four_bit=True)[0]
