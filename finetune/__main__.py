@@ -237,37 +237,24 @@ def bench(
     what: Annotated[
         str, typer.Argument(help="chat: first token and rate; pair: a pair over one reply; train; decode.")
     ],
-    repeats: Annotated[int, typer.Option(help="Replies measured after one warm-up.", min=1)] = 5,
-    shape: Annotated[
-        str | None, typer.Option(help="train, decode: random weights of this shape, llama-3.1-8b.")
+    repeats: Annotated[
+        int | None, typer.Option(help="chat, pair, decode: replies measured after one warm-up.", min=1)
     ] = None,
+    shape: Annotated[str | None, typer.Option(help="Random weights of this shape, llama-3.1-8b.")] = None,
     peer: Annotated[
-        list[str],
-        typer.Option(help="train: transformers (TRL + PEFT as they come), unsloth, or none; may be repeated."),
-    ] = ("transformers",),
+        list[str] | None,
+        typer.Option(
+            help="transformers (as it comes; with TRL and PEFT for train), unsloth, or none; may be repeated."
+            " By default transformers for train, all that are installed for decode, none for chat and pair."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure the demo model, or a model of random weights, on this machine."""
     from finetune import bench as benches
-    from finetune import bench_decoding, bench_training
 
     with told_to_user(), only_json(as_json):
-        if what == "train":
-            peers = [name for name in peer if name != "none"]
-            for name in set(peers) - bench_training.PEERS.keys():
-                raise usage("--peer", f"{name!r} is not known; choose {', '.join(bench_training.PEERS)} or none.")
-            result = bench_training.train(shape, peers)
-            told = bench_training.lines(result)
-        elif what == "decode":
-            result = bench_decoding.decode(shape)
-            told = bench_decoding.lines(result)
-        elif what in benches.BENCHES:
-            result = benches.BENCHES[what](repeats)
-            told = [f"{k}: {v:.2f}" if isinstance(v, float) else f"{k}: {v}" for k, v in result.items()]
-        else:
-            raise usage(
-                "bench", f"{what!r} is not known; choose one of {', '.join([*benches.BENCHES, 'train', 'decode'])}."
-            )
+        result, told = benches.run(what, shape, peer or (), repeats)
     show(result, as_json, told)
 
 

@@ -11,45 +11,69 @@ on what to do. Nothing here screens what people write (`inference/safety.py`): i
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from finetune import models
+from finetune.data.prompts import FILE as FORMAT_FILE
 from finetune.data.prompts import conversation
 from finetune.errors import ModelError, RunError
 from finetune.inference.backends import LocalBackend, Side, replies
-from finetune.recipe import ROOT, Recipe
+from finetune.recipe import ROOT, Recipe, presets
 from finetune.terminal import home
 from finetune.training import runs
 from finetune.training.runs import Run
 
 REFERENCE = "llama-3.1-8b"
-"""The recipe that is trained by where no other is given."""
+"""The recipe that is trained by where no other is given, and neither the model's run nor a preset has one for it."""
+
+TOGETHER = 32
+"""Questions answered in one batch: however long a list is, its keys and values fit beside the base."""
 
 
 class LLAMAFineTuner:
     """A base with or without an adapter, to be trained, asked and saved."""
 
     def __init__(
-        self, model_name: str | None = None, *, load_in_4bit: bool | None = None, recipe: Recipe | str = REFERENCE
+        self,
+        model_name: str | None = None,
+        *,
+        load_in_4bit: bool | None = None,
+        recipe: Recipe | str | None = None,
+        max_seq_length: int | None = None,
+        dtype: Any = None,
+        device_map: str | None = "auto",
     ) -> None:
         """Nothing is loaded until it is needed.
 
         model_name: a base (a Hub id, or a folder, which may be a merged model's), an adapter's folder, a run's folder,
         or `demo`; by default the recipe's base. load_in_4bit: for training as well as for answers; by default training
-        goes by the recipe, and answers come from the 4-bit base. recipe: a recipe, a YAML file or a preset's name.
+        goes by the recipe, and answers come from the 4-bit base. recipe: a recipe, a YAML file or a preset's name; by
+        default that of the model's run, else the preset on the same base, else the reference recipe under the base's
+        name. max_seq_length, dtype: the recipe's `training.max_length` and `base.dtype`, which is that of training.
+        device_map: `auto` is the only one; the machine's cards decide where a base lies.
         """
-        self.recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
-        name = model_name or self.recipe.base.model
+        if device_map not in ("auto", None):
+            raise ModelError(
+                f'device_map={device_map!r} is not known. Leave it out, or write "auto": the machine decides.',
+                key="model.device_map",
+                device_map=str(device_map),
+            )
+        given = recipe if isinstance(recipe, Recipe) or recipe is None else Recipe.read(recipe)
+        name = model_name or (given or Recipe.read(REFERENCE)).base.model
         self.adapter = _adapter(name)
         self.run = _run_of(self.adapter)
         """The run that made the adapter, where it still lies in its folder."""
         self.base = models.read_adapter_config(self.adapter)["base_model_name_or_path"] if self.adapter else name
+        chosen = {"training.max_length": max_seq_length, "base.dtype": dtype and str(dtype).removeprefix("torch.")}
+        self.recipe = (given or _recipe_for(self.run, self.base)).with_settings(
+            {setting: value for setting, value in chosen.items() if value is not None}
+        )
         self.load_in_4bit = load_in_4bit
         self._backend: LocalBackend | None = None
 
@@ -60,11 +84,18 @@ class LLAMAFineTuner:
             self._backend = LocalBackend(self.base, four_bit=self.load_in_4bit is not False)
         return self._backend
 
+    @property
+    def merged(self) -> bool:
+        """True where what answers is a merged model: one with the format of the adapter that is in its weights."""
+        return self.adapter is None and Path(models.resolve(self.base), FORMAT_FILE).is_file()
+
     def train(self, source: str | None = None, **training: Any) -> Run:
         """Train on from the adapter, or a new one where there is none, and answer with the result from then on.
 
         source: the corpus, by default the recipe's. training: the recipe's training settings by name, such as
-        `max_steps=200`. Returns the run; errors are `trainer.train`'s and the recipe's.
+        `max_steps=200`. Returns the run; errors are `trainer.train`'s and the recipe's. Where memory runs out this
+        ends, with a sentence on what to make smaller: a second try needs a process of its own, as the app and the
+        command line give each run, and this one is the notebook's.
         """
         from finetune.training import queue, reporting, starting_adapter, trainer
 
@@ -78,8 +109,8 @@ class LLAMAFineTuner:
         recipe = self.recipe.with_settings(chosen | {f"training.{name}": value for name, value in training.items()})
         recipe = _by_transformers(recipe)
         environment = dict(os.environ)  # before training sets what its own libraries need
-        self._backend = None
-        gc.collect()  # the base that answered makes room for the one that is trained
+        if self._backend is not None:
+            self._backend.unload()  # makes room for the base that is trained, before anybody counts what is free
         run = runs.create(home(), recipe, **runs.this_process())
         try:
             with reporting.logged(run):
@@ -90,15 +121,18 @@ class LLAMAFineTuner:
         return run
 
     def answer(self, questions: str | Sequence[str], *, tuned: bool = True, **generation: Any) -> str | list[str]:
-        """The reply to a question, or to each of a list of questions, which are answered in one batch.
+        """The reply to a question, or to each of a list of questions, which are answered in batches of `TOGETHER`.
 
         tuned: False asks the base alone. generation: the recipe's generation settings by name, such as `temperature=0`.
+        BackendError, before any is answered, where a question is longer than the model can read.
         """
         asked = [questions] if isinstance(questions, str) else list(questions)
         settings = {f"generation.{name}": value for name, value in generation.items()}
         how = self.recipe.with_settings(settings).generation
-        sides = [Side(conversation(question), self.adapter if tuned else None, how) for question in asked]
-        said = replies(self.backend, sides)
+        adapter = self.adapter if tuned else None
+        sides = [self.backend.fit(Side(conversation(question), adapter, how))[0] for question in asked]
+        batches = (sides[first : first + TOGETHER] for first in range(0, len(sides), TOGETHER))
+        said = [reply for batch in batches for reply in replies(self.backend, batch)]
         return said[0] if isinstance(questions, str) else said
 
     def save_adapter(self, folder: str | Path | None = None) -> Path:
@@ -126,6 +160,13 @@ class LLAMAFineTuner:
         return out
 
     def _adapter_to_save(self) -> Path:
+        if self.merged:
+            raise ModelError(
+                f"{self.base} is a merged model, whose adapter cannot be taken out of its weights any more. Give the"
+                " adapter's folder or its run's as model_name to save it again or to evaluate it beside its base.",
+                key="model.merged",
+                model=self.base,
+            )
         if self.adapter is None:
             raise ModelError(
                 f"{self.base} has no adapter yet. Call train() first, or give an adapter's folder as model_name.",
@@ -154,11 +195,14 @@ class Evaluator:
         """See `LLAMAFineTuner.answer`."""
         return self.fine_tuner.answer(question, **generation)
 
-    def display_sample_responses(self, questions: Sequence[str] | None = None, **generation: Any) -> None:
-        """Print what the base and the tuned model answer, by default to the recipe's sample prompts."""
+    def display_sample_responses(self, questions: str | Sequence[str] | None = None, **generation: Any) -> None:
+        """Print what the base and the tuned model answer, by default to the recipe's sample prompts.
+
+        A merged model, which has no base to stand beside, answers alone.
+        """
         tuner = self.fine_tuner
-        asked = list(questions or tuner.recipe.training.sample_prompts)
-        sides = {"base": tuner.answer(asked, tuned=False, **generation)}
+        asked = [questions] if isinstance(questions, str) else list(questions or tuner.recipe.training.sample_prompts)
+        sides = {"merged" if tuner.merged else "base": tuner.answer(asked, tuned=False, **generation)}
         if tuner.adapter:
             sides["tuned"] = tuner.answer(asked, **generation)
         for number, question in enumerate(asked):
@@ -171,7 +215,8 @@ class Evaluator:
         """Score base and tuned on held-out questions; prints the table and returns the whole result.
 
         What is there already is not asked again. An adapter without its run is evaluated on the recipe's corpus, split
-        anew. limit: ask only so many questions. Errors are `evaluating.run`'s.
+        anew. limit: ask only so many questions. Errors are `evaluating.run`'s; ModelError where there is no adapter to
+        set beside its base, as in a merged model.
         """
         from finetune.review import evaluating, evaluation_figures, evaluation_order
         from finetune.training import evaluated
@@ -190,6 +235,20 @@ class Evaluator:
             evaluated.keep(tuner.run, result)
         print(*evaluation_figures.table(result), sep="\n")
         return result
+
+
+def _recipe_for(run: Run | None, base: str) -> Recipe:
+    """A run's own recipe, else the preset on the same base, else the reference recipe, under the base's name."""
+    if run:
+        return run.recipe()
+    for preset in map(Recipe.read, presets()):
+        if _same_base(preset.base.model, base):
+            return preset
+    return replace(Recipe.read(REFERENCE), name=Path(base).name)
+
+
+def _same_base(one: str, other: str) -> bool:
+    return one == other or (ROOT / one).resolve() == Path(other).resolve()
 
 
 def _by_transformers(recipe: Recipe) -> Recipe:

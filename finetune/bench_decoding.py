@@ -17,13 +17,14 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from finetune import bench_step, models
+from finetune.bench_generate import TEMPERATURE, TOP_P, USUAL, Load, forget_peak, generate, pair, peak, prompt, rate
 from finetune.bench_training import child
 from finetune.bench_weights import build, random_adapter, with_peft, without_peft
 from finetune.errors import RunError
@@ -33,23 +34,28 @@ from finetune.recipe import Generation
 from finetune.training import memory
 from finetune.training.machine import machine
 
-PEERS = ("transformers generate, NF4 + adapter", "Unsloth for_inference, NF4 + adapter")
+PEERS = {"transformers": "transformers generate, NF4 + adapter", "unsloth": "Unsloth for_inference, NF4 + adapter"}
+"""Names of peers, and of the parts that measure them."""
+
+BARE = "transformers generate, NF4"
+"""transformers without an adapter: how much of its time the adapter takes."""
 
 
-@dataclass(frozen=True)
-class Load:
-    """What a reply is: tokens of the prompt, tokens written, and how often it is measured after a warm-up."""
-
-    prompt: int = 200
-    tokens: int = 128
-    repeats: int = 3
+def name_of_ours() -> str:
+    """The part that stands for ours on this machine: captured graphs where there is a card."""
+    return "ours, graphs" if models.device() == "cuda" else "ours, launch by launch"
 
 
 def decode(
-    shape: str | None = None, load: Load = Load(), tell: Callable[[str], None] = lambda line: None
+    shape: str | None = None,
+    load: Load = USUAL,
+    tell: Callable[[str], None] = lambda line: None,
+    peers: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """Tokens a second, first token and pair over reply, of ours and of its peers; Unsloth where it is installed.
+    """Tokens a second, first token and pair over reply, of ours and of its peers.
 
+    `peers` are keys of PEERS; None takes all that are installed. `only`: of ours these parts and no others.
     `shape` names a base whose dimensions are known (`llama-3.1-8b`); None takes the demo's. `ours` is the tokens a
     second of captured graphs, `peer` those of the fastest peer with an adapter, `ratio` one over the other; None where
     a part failed. RunError where the shape is not known.
@@ -57,12 +63,14 @@ def decode(
     dimensions = memory.shape(shape or str(models.DEMO_BASE))
     if dimensions is None:
         raise RunError(f"The dimensions of {shape} are not known. Choose llama-3.1-8b.", key="bench.shape", shape=shape)
+    asked = [name for name in PEERS if name != "unsloth" or find_spec("unsloth")] if peers is None else peers
+    theirs = [PEERS[name] for name in asked]
     model = build(dimensions)
     parts: dict[str, Any] = {}
     for name, measured in (
-        ("transformers generate, NF4", lambda: generate(model, load)),
-        (PEERS[0], lambda: generate(with_peft(model), load)),
-        (PEERS[1], lambda: _unsloth(dimensions, load)),
+        (BARE, lambda: generate(model, load)),
+        (PEERS["transformers"], lambda: _as_peft_runs(model, load)),
+        (PEERS["unsloth"], lambda: _unsloth(dimensions, load)),
         ("ours, launch by launch", lambda: _replies(Decoder(without_peft(model)), load)),
         ("ours, graphs of PyTorch's operators", lambda: _replies(_captured(model, fused=False), load)),
         ("ours, graphs", lambda: _replies(_captured(model), load)),
@@ -70,21 +78,26 @@ def decode(
         ("ours, an adapter changed", lambda: _changed(_captured(model), load)),
         ("products", lambda: bench_step.products(Decoder(without_peft(model)))),
         ("kernels of a step", lambda: _profiled(_captured(model), load)),
+        ("kernels of a pair's step", lambda: _profiled(_captured(model), load, pair=True)),
     ):
-        if name == PEERS[1] and not find_spec("unsloth"):
+        of_peers = name in PEERS.values() or (
+            name == BARE and (only is not None or PEERS["transformers"] not in theirs)
+        )
+        if name not in theirs and (of_peers or (only is not None and name not in only)):
             continue
+        forget_peak()
         try:
             parts[name] = measured()
         except Exception:  # whatever it is belongs into the result, and the other parts go on
             parts[name] = {"failed": traceback.format_exc()}
         tell(json.dumps({name: parts[name]}))
         gc.collect()
-    ours = parts["ours, graphs"].get("tokens_per_second")
-    theirs = max((parts[name].get("tokens_per_second", 0) for name in PEERS if name in parts), default=0) or None
+    ours = parts.get("ours, graphs", {}).get("tokens_per_second")
+    best = max((parts[name].get("tokens_per_second", 0) for name in theirs), default=0) or None
     return {
         "ours": ours,
-        "peer": theirs,
-        "ratio": ours / theirs if ours and theirs else None,
+        "peer": best,
+        "ratio": ours / best if ours and best else None,
         "prompt_tokens": load.prompt,
         "tokens": load.tokens,
         "parts": parts,
@@ -101,9 +114,8 @@ def _captured(model: Any, fused: bool = True) -> Decoder:
 
 
 def _requests(decoder: Decoder, load: Load, adapters: list[Adapter | None]) -> list[Request]:
-    settings = Generation(max_new_tokens=load.tokens, temperature=0.7, top_p=0.9)
-    prompt = [17 + number % 400 for number in range(load.prompt)]
-    return [Request(prompt, adapter, settings) for adapter in adapters]
+    settings = Generation(max_new_tokens=load.tokens, temperature=TEMPERATURE, top_p=TOP_P)
+    return [Request(prompt(load), adapter, settings) for adapter in adapters]
 
 
 def _times(steps: Iterator[Any]) -> list[float]:
@@ -127,14 +139,14 @@ def _replies(decoder: Decoder, load: Load) -> dict[str, Any]:
                 warm_up[name] = found[-1]
     whole = {name: statistics.median(each[-1] for each in found) for name, found in times.items()}
     return {
-        "tokens_per_second": statistics.median(_rate(found) for found in times["tuned"]),
+        "tokens_per_second": statistics.median(rate(found) for found in times["tuned"]),
         "first_token_ms": statistics.median(found[0] for found in times["tuned"]) * 1000,
-        "base_tokens_per_second": statistics.median(_rate(found) for found in times["base"]),
+        "base_tokens_per_second": statistics.median(rate(found) for found in times["base"]),
         "pair": whole["pair"] / whole["tuned"],
         "pair_s": whole["pair"],
         "reply_s": whole["tuned"],
         "warm_up_s": warm_up,
-        **_memory(),
+        **peak(),
     }
 
 
@@ -146,8 +158,8 @@ def _many(decoder: Decoder, load: Load) -> dict[str, Any]:
         requests = _requests(decoder, load, [None, adapter] * (rows // 2))
         for _ in range(2):
             times = _times(decoder.generate(requests, set()))
-        found[rows] = {"tokens_per_second": rows * _rate(times), "first_token_ms": times[0] * 1000}
-    return {"rows": found, **_memory()}
+        found[rows] = {"tokens_per_second": rows * rate(times), "first_token_ms": times[0] * 1000}
+    return {"rows": found, **peak()}
 
 
 def _changed(decoder: Decoder, load: Load) -> dict[str, Any]:
@@ -163,44 +175,9 @@ def _changed(decoder: Decoder, load: Load) -> dict[str, Any]:
     return {f"{kind}_first_token_ms": statistics.median(times) for kind, times in found.items()}
 
 
-def generate(model: Any, load: Load) -> dict[str, Any]:
-    """A model's own `generate` with its defaults: sampled, as many tokens whatever is said."""
-    import torch
-    from transformers.generation.streamers import BaseStreamer
-
-    class Clock(BaseStreamer):
-        """Notes when each token is given out; the prompt comes first."""
-
-        def __init__(self) -> None:
-            self.times: list[float] = []
-
-        def put(self, value: Any) -> None:
-            self.times.append(time.perf_counter())
-
-        def end(self) -> None:
-            """Nothing to do."""
-
-    ids = torch.tensor([[17 + number % 400 for number in range(load.prompt)]], device=models.device())
-    firsts, rates = [], []
-    for number in range(load.repeats + 1):
-        clock, began = Clock(), time.perf_counter()
-        with torch.inference_mode():
-            model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=True,
-                temperature=0.7,
-                top_p=0.9,
-                min_new_tokens=load.tokens,
-                max_new_tokens=load.tokens,
-                eos_token_id=None,
-                pad_token_id=0,
-                streamer=clock,
-            )
-        if number:
-            firsts.append((clock.times[1] - began) * 1000)
-            rates.append(_rate(clock.times[1:]))
-    return {"tokens_per_second": statistics.median(rates), "first_token_ms": statistics.median(firsts), **_memory()}
+def _as_peft_runs(model: Any, load: Load) -> dict[str, Any]:
+    adapted = with_peft(model)
+    return generate(adapted, load) | pair(adapted, load)
 
 
 def _unsloth(shape: memory.Shape, load: Load) -> dict[str, Any]:
@@ -211,8 +188,9 @@ def _unsloth(shape: memory.Shape, load: Load) -> dict[str, Any]:
         return child("finetune.bench_unsloth", "decode", base, json.dumps(asdict(load)))
 
 
-def _profiled(decoder: Decoder, load: Load) -> list[dict[str, Any]]:
-    requests = _requests(decoder, load, [random_adapter(decoder)])
+def _profiled(decoder: Decoder, load: Load, *, pair: bool = False) -> list[dict[str, Any]]:
+    adapter = random_adapter(decoder)
+    requests = _requests(decoder, load, [None, adapter] if pair else [adapter])
 
     def reply() -> int:
         return len(_times(decoder.generate(requests, set())))
@@ -220,16 +198,6 @@ def _profiled(decoder: Decoder, load: Load) -> list[dict[str, Any]]:
     for _ in range(2):
         reply()
     return bench_step.profiled(reply)
-
-
-def _rate(times: list[float]) -> float:
-    return (len(times) - 1) / (times[-1] - times[0])
-
-
-def _memory() -> dict[str, float]:
-    import torch
-
-    return {"memory_gb": torch.cuda.max_memory_allocated() / 1e9} if torch.cuda.is_available() else {}
 
 
 def _versions() -> dict[str, str]:

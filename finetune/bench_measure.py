@@ -146,6 +146,8 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
     measured = {
         "tokens_per_second": tokens / seconds,
         "seconds_an_update": seconds / way.updates,
+        "updates": way.updates,
+        "tokens": tokens,
         "settings": f"{way.batch} x {EXAMPLES // way.batch}",
     }
     if cuda:

@@ -2,8 +2,9 @@
 
     python -m finetune.bench_report    # from trials/results/{training,decoding}-h200.json
 
-It measures nothing: it reads the JSON of `bench train` and `bench decode`, prints the tables, and draws a bar for each
-way into assets/bench.
+It measures nothing: it reads the JSON of `bench train` and `bench decode`, prints the tables, profiles among them, and
+draws a bar for each way into assets/bench. A profile holds only the kernels that took the most time (`KERNELS` of the
+bench), so it does not know what the card did besides, nor how long it waited.
 """
 
 from __future__ import annotations
@@ -23,6 +24,21 @@ INK, OURS, THEIRS = "#78716c", "#0f766e", "#a8a29e"
 
 ROW = 44
 """Units: a line of text with its bar under it."""
+
+TRAINING_KERNELS = {
+    "matrix products": ("nvjet", "cutlass"),
+    "attention": ("flash", "sdpa"),
+    "4-bit weights unpacked": ("Dequantize",),
+}
+STEP_KERNELS = {
+    "4-bit products": ("product",),
+    "attention": ("attend",),
+    "norms": ("norm",),
+    "gates of the MLPs": ("gated",),
+    "sorting and sums, for sampling": ("radix", "reduce", "mbtopk"),
+    "output matrix, and reading the prompt": ("nvjet", "Dequantize"),
+}
+"""Kinds of kernels, by what stands in their names; the first kind that fits counts."""
 
 
 def training_table(found: Mapping[str, Any]) -> list[str]:
@@ -53,6 +69,64 @@ def decoding_table(found: Mapping[str, Any]) -> list[str]:
             pair = f"{part['pair']:.2f}" if "pair" in part else ""
             rows.append(f"| {name} | {part['tokens_per_second']:.1f} | {part['first_token_ms']:.0f} ms | {pair} |")
     return rows
+
+
+def training_profile(found: Mapping[str, Any]) -> list[str]:
+    """Lines of the table of the kernels that took the most of one update, milliseconds by kind."""
+    rows = [
+        "| how | " + " | ".join(TRAINING_KERNELS) + " | other | together | launches of these |",
+        "|---" * (len(TRAINING_KERNELS) + 4) + "|",
+    ]
+    for way in found["ways"]:
+        if way.get("kernels"):
+            kinds = by_kind(way["kernels"], TRAINING_KERNELS, "ms")
+            told = " | ".join(f"{value:,.0f}" if value else "" for value in (*kinds.values(), sum(kinds.values())))
+            name = f"{way['way']}, {way['settings'].replace('x', '×')}"
+            rows.append(f"| {name} | {told} | {sum(one['calls'] for one in way['kernels']):,} |")
+    return rows
+
+
+def step_profile(found: Mapping[str, Any]) -> list[str]:
+    """Lines of the table of the kernels that took the most of one reply, microseconds a token by kind."""
+    kinds = by_kind(found["parts"]["kernels of a step"], STEP_KERNELS, "us")
+    told = [(kind, value) for kind, value in kinds.items() if value]
+    rows = [f"| {kind} | {value:,.0f} |" for kind, value in (*told, ("together", sum(kinds.values())))]
+    return ["| kernels | µs a token |", "|---|---|", *rows]
+
+
+def products_table(found: Mapping[str, Any]) -> list[str]:
+    """Lines of the table of a layer's 4-bit products, each by the fastest tile that was tried."""
+    rows = [
+        "| product of a layer | one row, µs | TB/s | two rows, µs | two rows ÷ one | bitsandbytes' for two, µs |",
+        "|---|---|---|---|---|---|",
+    ]
+    fastest: dict[str, dict[int, dict[str, float]]] = {}
+    for one in found["parts"]["products"]:
+        tiles = [value for key, value in one.items() if key.startswith("(") and isinstance(value, dict)]
+        best = min(tiles, key=lambda tile: tile["us"])
+        megabytes = best["us"] * best["gb_per_s"] / 1000
+        row = {"us": best["us"], "megabytes": megabytes, "theirs": one["bitsandbytes"]["us"]}
+        fastest.setdefault(one["product"], {})[one["rows"]] = row
+    fastest["all four"] = {
+        count: {key: sum(of[count][key] for of in fastest.values()) for key in ("us", "megabytes", "theirs")}
+        for count in (1, 2)
+    }
+    for name, of in fastest.items():
+        one, two = of[1], of[2]
+        rows.append(
+            f"| {name} | {one['us']:.1f} | {one['megabytes'] / one['us']:.2f} | {two['us']:.1f} |"
+            f" {two['us'] / one['us']:.2f} | {two['theirs']:.1f} |"
+        )
+    return rows
+
+
+def by_kind(kernels: Sequence[Mapping[str, Any]], kinds: Mapping[str, Sequence[str]], unit: str) -> dict[str, float]:
+    """The time of kernels by kind, and of those of no kind as `other`."""
+    found = {**dict.fromkeys(kinds, 0.0), "other": 0.0}
+    for one in kernels:
+        kind = next((kind for kind, parts in kinds.items() if any(part in one["kernel"] for part in parts)), "other")
+        found[kind] += one[unit]
+    return found
 
 
 def many_rows(found: Mapping[str, Any]) -> str:
@@ -96,7 +170,9 @@ def read(name: str) -> dict[str, Any]:
 def main(pictures: Path = PICTURES) -> None:
     """Print the tables and draw the pictures."""
     training, decoding = read("training"), read("decoding")
-    print(*training_table(training), "", *decoding_table(decoding), "", many_rows(decoding), sep="\n")
+    tables = (training_table(training), training_profile(training), decoding_table(decoding), [many_rows(decoding)])
+    for lines in (*tables, step_profile(decoding), products_table(decoding)):
+        print(*lines, "", sep="\n")
     for name, title, found in (
         ("training", "Training Llama 3.1 8B, real tokens a second", training),
         ("decoding", "Chat on the 4-bit base, tokens a second", decoding),

@@ -3,9 +3,10 @@
     python -m finetune bench train [--shape llama-3.1-8b]
 
 Random weights in the exact shape of a model stand in for it: speed and memory do not depend on their values. Lengths
-are drawn like the corpus', every token is learnt from, and tokens are real ones, padding
-not counted. Each way runs in a process of its own, so that neither memory nor kernels of one reach another. It needs
-the model's 16-bit weights once on disk (16 GB for 8B, in TMPDIR), and does not judge what is learnt.
+are drawn like the corpus', every token is learnt from, and tokens are real ones, padding not counted; every way makes
+equally many updates of the same examples. Each runs in a process of its own, so that neither memory nor kernels of one
+reach another. It needs the model's 16-bit weights once on disk (16 GB for 8B, in TMPDIR), and does not judge what is
+learnt.
 """
 
 from __future__ import annotations
@@ -36,8 +37,7 @@ OURS = (
 )
 PEERS = {
     name: tuple(
-        Way(told, batch, padding_free=False, checkpointing=True, unsloth=name == "unsloth", updates=3)
-        for batch in (2, 8, 16)
+        Way(told, batch, padding_free=False, checkpointing=True, unsloth=name == "unsloth") for batch in (2, 8, 16)
     )
     for name, told in {"transformers": "TRL + PEFT, padded", "unsloth": "Unsloth"}.items()
 }

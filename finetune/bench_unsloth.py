@@ -42,11 +42,12 @@ def decode(base: str, load: dict[str, int]) -> dict[str, Any]:
     import unsloth
     from unsloth import FastLanguageModel
 
-    from finetune import bench_decoding
+    from finetune import bench_generate
 
     adapted, _ = model(base, four_bit=True, checkpointing=False)
     FastLanguageModel.for_inference(adapted)
-    found = bench_decoding.generate(adapted, bench_decoding.Load(**load))
+    bench_generate.forget_peak()  # loading's
+    found = bench_generate.generate(adapted, bench_generate.Load(**load))
     return {**found, "unsloth": unsloth.__version__}
 
 

@@ -1,14 +1,17 @@
 """A notebook's way through the project, on the demo model: train, ask, save, evaluate, come back another day."""
 
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from finetune import models
-from finetune.api import Evaluator, LLAMAFineTuner
+from finetune.api import TOGETHER, Evaluator, LLAMAFineTuner
 from finetune.data.prompts import PromptFormat
-from finetune.errors import FinetuneError, ModelError, RecipeError, RunError
-from finetune.recipe import Recipe
+from finetune.errors import BackendError, FinetuneError, ModelError, RecipeError, RunError
+from finetune.inference.backends import ScriptedBackend, Side
+from finetune.recipe import PRESETS, Recipe
 from finetune.training import runs
 from tests.conftest import kept_environment, make_adapter, write_csv
 
@@ -36,6 +39,19 @@ def home(tmp_path_factory: pytest.TempPathFactory):
     with kept_environment():
         os.environ["SHOHOMORMI_HOME"] = str(tmp_path_factory.mktemp("home"))
         yield Path(os.environ["SHOHOMORMI_HOME"])
+
+
+class Echo(ScriptedBackend):
+    """Answers every question with itself, and remembers how many were asked at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+
+    def stream(self, sides: Sequence[Side], stop: threading.Event | None = None) -> Iterator[list[str]]:
+        """See Backend."""
+        self.batches.append(len(sides))
+        yield [side.messages[-1]["content"] for side in sides]
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +110,80 @@ def test_the_run_of_an_adapter_that_still_lies_in_it_is_known(trained):
 def test_artefacts_are_called_after_the_recipe(tmp_path, monkeypatch, recipe, trained):
     monkeypatch.chdir(tmp_path)
     assert trained.save_adapter().name == "demo-bangla-empathic-lora"
-    tuner = LLAMAFineTuner("demo")
-    assert tuner.save_adapter().name == "llama-3.1-8b-bangla-empathic-lora"
+    tuner = LLAMAFineTuner()
+    assert tuner._place(None, "lora").name == "llama-3.1-8b-bangla-empathic-lora"
     assert tuner._place(None, "merged").name == "llama-3.1-8b-bangla-empathic-merged"
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("demo", "demo"),
+        (str(models.DEMO_BASE), "demo"),
+        ("assets/demo/base", "demo"),
+        ("unsloth/Llama-3.2-1B-Instruct", "llama-3.2-1b"),
+        ("unsloth/Meta-Llama-3.1-8B-Instruct", "llama-3.1-8b"),
+        ("somebody/Llama-3.2-3B-Instruct", "Llama-3.2-3B-Instruct"),
+    ],
+)
+def test_a_model_goes_by_the_preset_on_its_base_or_else_by_the_reference_under_its_own_name(model, name):
+    recipe = LLAMAFineTuner(model).recipe
+    assert recipe.name == name
+    assert recipe.training == Recipe.read(name if (PRESETS / f"{name}.yaml").exists() else "llama-3.1-8b").training
+
+
+def test_a_run_goes_by_its_own_recipe_and_an_adapter_without_one_by_that_of_its_base(trained, recipe, tmp_path):
+    again = LLAMAFineTuner(str(trained.run.folder))
+    assert again.recipe == trained.run.recipe()
+    assert (again.recipe.generation, again.recipe.data) == (recipe.generation, recipe.data)
+    assert again._place(None, "lora").name == "demo-bangla-empathic-lora"
+    assert LLAMAFineTuner(str(trained.run.folder), recipe="llama-3.2-1b").recipe == Recipe.read("llama-3.2-1b")
+    assert LLAMAFineTuner(str(trained.save_adapter(tmp_path / "lora"))).recipe == Recipe.read("demo")
+
+
+def test_the_author_s_names_for_length_and_number_format_set_the_recipe(recipe):
+    import torch
+
+    tuner = LLAMAFineTuner("demo", max_seq_length=2020, dtype=torch.float32, device_map="auto", recipe=recipe)
+    assert (tuner.recipe.training.max_length, tuner.recipe.base.dtype) == (2020, "float32")
+    assert LLAMAFineTuner("demo", dtype="bfloat16").recipe.base.dtype == "bfloat16"
+    assert LLAMAFineTuner("demo", max_seq_length=None, dtype=None, recipe=recipe).recipe == recipe
+    with pytest.raises(RecipeError, match="max_length"):
+        LLAMAFineTuner("demo", max_seq_length=3)
+    with pytest.raises(ModelError, match="balanced.*auto") as refused:
+        LLAMAFineTuner("demo", device_map="balanced")
+    assert refused.value.key == "model.device_map"
+
+
+def test_what_answered_has_given_its_memory_back_before_training_counts_it(recipe, monkeypatch):
+    from finetune.training import trainer
+
+    tuner = LLAMAFineTuner(str(models.DEMO_BASE), recipe=recipe)
+    backend, seen = tuner.backend, []
+    backend.load()
+
+    def train(run: runs.Run) -> None:
+        seen.append(backend.loaded)
+        run.set_status(state="finished")
+
+    monkeypatch.setattr(trainer, "train", train)
+    tuner.train()
+    assert seen == [False]
+
+
+def test_many_questions_are_answered_in_batches_and_in_their_order(recipe):
+    tuner = LLAMAFineTuner("demo", recipe=recipe)
+    tuner._backend = Echo()
+    asked = [f"প্রশ্ন {number}" for number in range(2 * TOGETHER + 1)]
+    assert tuner.answer(asked) == asked
+    assert tuner._backend.batches == [TOGETHER, TOGETHER, 1]
+    assert tuner.answer([]) == []
+
+
+def test_a_question_longer_than_the_model_can_read_is_told_before_any_is_answered(trained, monkeypatch):
+    monkeypatch.setattr(trained.backend, "stream", None)
+    with pytest.raises(BackendError, match="Send it in parts"):
+        trained.answer([QUESTION, "আমার কথা শুনুন। " * 2000])
 
 
 @pytest.mark.parametrize("with_run", [True, False], ids=["of a run", "of an adapter alone"])
@@ -107,6 +194,22 @@ def test_a_merged_model_loads_as_a_base_and_answers_as_base_and_adapter_do(train
     assert again.adapter is None
     both = LLAMAFineTuner(str(trained.adapter), load_in_4bit=False, recipe=recipe)
     assert again.answer(QUESTION, tuned=False)[:8] == both.answer(QUESTION)[:8]  # its sums are rounded once more
+
+
+def test_a_merged_model_answers_as_what_it_is_and_says_what_to_evaluate_or_save_in_its_place(
+    tiny_base, recipe, tmp_path, capsys
+):
+    made = LLAMAFineTuner(str(make_adapter(tiny_base, tmp_path / "lora")), recipe=recipe)
+    merged = LLAMAFineTuner(str(made.save_merged(tmp_path / "merged")), recipe=recipe)
+    assert merged.merged and not made.merged and not LLAMAFineTuner(str(tiny_base), recipe=recipe).merged
+    capsys.readouterr()
+    Evaluator(merged).display_sample_responses(QUESTION, **SHORT)
+    shown = capsys.readouterr().out
+    assert shown.count("Q: ") == 1 and "\nmerged: " in shown and "base: " not in shown
+    for refused in (Evaluator(merged).evaluate, merged.save_adapter, merged.save_merged):
+        with pytest.raises(ModelError, match="is a merged model.*Give the adapter's folder") as caught:
+            refused()
+        assert caught.value.key == "model.merged"
 
 
 def test_a_merged_model_is_asked_in_the_format_its_adapter_learnt(tiny_base, recipe, tmp_path):
@@ -130,6 +233,12 @@ def test_sample_responses_show_each_question_with_both_answers(trained, capsys):
     assert shown.count("Q: ") == 2 and QUESTION in shown
     assert f"base: {trained.answer(QUESTION, tuned=False)}" in shown
     assert f"tuned: {trained.answer(OTHER)}" in shown
+
+
+def test_a_sample_question_may_be_one_text(trained, capsys):
+    Evaluator(trained).display_sample_responses(QUESTION, **SHORT)
+    shown = capsys.readouterr().out
+    assert shown.count("Q: ") == 1 and f"Q: {QUESTION}\n" in shown
 
 
 def test_an_evaluation_scores_both_sides_of_a_run_and_is_kept_with_it(trained, capsys):

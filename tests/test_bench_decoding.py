@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from finetune import bench_decoding, bench_weights, models
+from finetune import bench_decoding, bench_generate, bench_weights, models
 from finetune.errors import RunError
 from finetune.inference.decoding import Decoder
 from finetune.training.memory import Shape, shape
@@ -19,7 +19,7 @@ def found() -> tuple[dict, list[str]]:
     told: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench_decoding.memory, "shape", lambda name: SMALL)
-        load = bench_decoding.Load(prompt=12, tokens=5, repeats=1)
+        load = bench_generate.Load(prompt=12, tokens=5, repeats=1)
         return bench_decoding.decode("tiny", load, told.append), told
 
 
@@ -28,6 +28,7 @@ def test_ours_and_the_peer_are_measured_with_and_without_an_adapter(found):
     for name in ("transformers generate, NF4", "transformers generate, NF4 + adapter", "ours, launch by launch"):
         assert parts[name]["tokens_per_second"] > 0 and parts[name]["first_token_ms"] > 0
     assert parts["ours, launch by launch"]["pair"] > 0
+    assert parts["transformers generate, NF4 + adapter"]["pair"] > 1  # two replies, one after the other
     assert found[0]["peer"] == parts["transformers generate, NF4 + adapter"]["tokens_per_second"]
 
 
@@ -42,6 +43,27 @@ def test_a_part_that_fails_leaves_its_traceback_and_the_others_go_on(found):
     assert any(line.startswith("ours, launch by launch: ") and "a pair takes" in line for line in lines)
     assert any(line.startswith("ours, graphs: failed (") for line in lines)
     json.dumps(result)
+
+
+def test_each_part_s_memory_is_measured_without_what_went_before(monkeypatch):
+    events = []
+    monkeypatch.setattr(bench_decoding.memory, "shape", lambda name: SMALL)
+    monkeypatch.setattr(bench_decoding, "build", lambda dimensions: None)  # so that every part fails at once
+    monkeypatch.setattr(bench_decoding, "forget_peak", lambda: events.append("forgotten"))
+    parts = bench_decoding.decode("tiny", tell=lambda line: events.append("told"))["parts"]
+    assert events == ["forgotten", "told"] * len(parts)
+
+
+def test_only_what_is_asked_for_is_measured(monkeypatch):
+    monkeypatch.setattr(bench_decoding.memory, "shape", lambda name: SMALL)
+    monkeypatch.setattr(bench_decoding, "build", lambda dimensions: None)
+    ours = bench_decoding.name_of_ours()
+    both = {"transformers generate, NF4", "transformers generate, NF4 + adapter"}
+    assert not both & bench_decoding.decode("tiny", peers=[])["parts"].keys()
+    assert both <= bench_decoding.decode("tiny", peers=["transformers"])["parts"].keys()
+    assert list(bench_decoding.decode("tiny", peers=[], only={ours})["parts"]) == [ours]
+    peer = bench_decoding.PEERS["unsloth"]
+    assert list(bench_decoding.decode("tiny", peers=["unsloth"], only={ours})["parts"]) == [peer, ours]
 
 
 def test_what_stands_in_for_a_model_is_a_model_in_nf4_of_the_same_shape():

@@ -34,6 +34,7 @@ def test_every_way_tells_its_rate(base, monkeypatch, way):
     found = measure(way, base, "demo")
     assert found["tokens_per_second"] > 0 and found["settings"] in ("4 x 1", "2 x 2")
     tokens = sum(lengths(8, "demo")[4:])
+    assert (found["updates"], found["tokens"]) == (1, tokens)
     assert found["tokens_per_second"] * found["seconds_an_update"] == pytest.approx(tokens)
 
 

@@ -1,19 +1,80 @@
 """The tables and pictures of BENCHMARKS.md are those of the committed results."""
 
+import re
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
+
+import pytest
 
 from finetune import bench_report
+from finetune.__main__ import app
+from finetune.bench_measure import EXAMPLES, WARM_UP, lengths
 from finetune.recipe import ROOT
 
 
 def test_the_page_holds_the_tables_of_the_committed_results():
     page = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
     training, decoding = bench_report.read("training"), bench_report.read("decoding")
-    for lines in (bench_report.training_table(training), bench_report.decoding_table(decoding)):
+    profiles = bench_report.training_profile(training), bench_report.step_profile(decoding)
+    for lines in (bench_report.training_table(training), bench_report.decoding_table(decoding), *profiles):
         assert "\n".join(lines) in page
+    assert "\n".join(f"  {line}" for line in bench_report.products_table(decoding)) in page
     assert bench_report.many_rows(decoding) in page
     for name, version in (training["versions"] | decoding["versions"]).items():
         assert f"{name} {version}" in page
+
+
+def test_the_page_says_where_the_measured_versions_are_not_those_that_are_installed():
+    page = " ".join((ROOT / "BENCHMARKS.md").read_text(encoding="utf-8").split())
+    pinned = {}
+    for file in ("requirements.txt", "requirements-gpu.txt"):
+        lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+        pinned |= dict(line.split("==") for line in lines if "==" in line)
+    measured = bench_report.read("training")["versions"]
+    other = [f"{name} {pinned[name]}" for name in measured if pinned[name] != measured[name]]
+    assert other == ["torch 2.13.0", "peft 0.21.2"]
+    assert f"`requirements.txt` pins {' and '.join(other)}, with which no figure on this page was measured" in page
+
+
+def test_the_page_says_how_many_tokens_the_rates_and_the_profiles_stand_on():
+    page = " ".join((ROOT / "BENCHMARKS.md").read_text(encoding="utf-8").split())
+    for way, updates in (("ours", 6), ("TRL + PEFT, padded", 3), ("Unsloth", 3)):
+        row = next(one for one in bench_report.read("training")["ways"] if one["way"] == way)
+        sizes = lengths((WARM_UP + updates + 1) * EXAMPLES, "corpus")
+        timed, profiled = sizes[WARM_UP * EXAMPLES : -EXAMPLES], sizes[-EXAMPLES:]
+        assert sum(timed) / updates == pytest.approx(row["tokens_per_second"] * row["seconds_an_update"])
+        assert f"{sum(timed) / updates:,.0f}" in page and f"{sum(profiled):,}" in page
+
+
+def test_every_missed_target_has_its_profile_its_reason_and_what_comes_next():
+    page = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
+    missed = [point for point in page.split("\n- ") if "**missed**" in point or "**half met.**" in point]
+    assert [point.partition(":")[0] for point in missed] == [
+        "QLoRA in 10 GB at 6 times",
+        "13,000 tokens/s while recomputing",
+        "A pair within 1.15 of a reply",
+    ]
+    for point in missed:
+        assert all(f"*{part}*" in point for part in ("Profile", "Reason", "Next"))
+
+
+def test_every_command_of_what_is_not_measured_yet_can_be_run():
+    page = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
+    section = page.partition("## Not measured yet")[2].partition("\n## ")[0]
+    named = re.findall(r"-m (finetune[.\w]*)(?: ([a-z]+))?", section)
+    assert len(named) >= 8
+    for module, command in named:
+        assert find_spec(module)
+        if module == "finetune":
+            assert command in {one.name or one.callback.__name__ for one in app.registered_commands}
+    for file in re.findall(r"--config_file (\S+)", section):
+        assert (ROOT / file).is_file()
+
+
+def test_kernels_are_counted_once_by_the_first_kind_that_fits_and_the_others_by_themselves():
+    kernels = [{"kernel": name, "us": 1.0} for name in ("nvjet_a", "flash_fwd", "cutlass_flash", "swiglu")]
+    kinds = bench_report.by_kind(kernels, bench_report.TRAINING_KERNELS, "us")
+    assert kinds == {"matrix products": 2, "attention": 1, "4-bit weights unpacked": 0, "other": 1}
 
 
 def test_the_committed_pictures_are_drawn_from_the_committed_results(tmp_path, capsys):

@@ -31,6 +31,11 @@ def test_a_way_that_fails_is_told_and_the_others_go_on(monkeypatch):
     assert "ours, each MLP recomputed (batch 16): failed (CUDA out of memory)" in told
 
 
+def test_peers_are_measured_over_as_many_updates_as_ours():
+    every = (*bench_training.OURS, *(way for ways in bench_training.PEERS.values() for way in ways))
+    assert {way.updates for way in every} == {6}
+
+
 def test_a_process_that_fails_is_told_with_its_own_last_line():
     with pytest.raises(RunError, match="measure.*no_such_setting") as caught:
         bench_training.child("finetune.bench_measure", "measure", '{"no_such_setting": 1}', "", "demo")

@@ -3,7 +3,8 @@
 What `static_decoding.py` does one operation after the other is done once in that way, then captured, and replayed ever
 after; prompts short enough to be bound by launches are captured too. A machine that cannot run the kernels of
 `kernel_arithmetic.py` captures PyTorch's own operators, and one that cannot capture goes on without: each says so once
-in the log. Base and tuned rows share a batch, and no adapter makes anything be captured again that fits the slots.
+in the log. Where memory runs out in a capture, that reply is written without, and the next one tries again. Base and
+tuned rows share a batch, and no adapter makes anything be captured again that fits the slots.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from finetune import models
 from finetune.inference import kernel_arithmetic
 from finetune.inference.decoding import Decoder, Request
 from finetune.inference.static_cache import Plain, StaticPass
@@ -65,7 +67,7 @@ class CapturedDecoder(StaticDecoder):
             graph.replay()
         else:
             self._run_once(state, work)
-            if self.capturing and work.tokens * state.rows <= MOST_CAPTURED:
+            if self.capturing and not state.short_of_memory and work.tokens * state.rows <= MOST_CAPTURED:
                 self._capture(state, work)
 
     def _run_once(self, state: StaticPass, work: Work) -> None:
@@ -91,6 +93,11 @@ class CapturedDecoder(StaticDecoder):
             with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
                 work.do(state, self.arithmetic)
         except RuntimeError as error:
+            if _ran_out_of_memory(error):  # a run beside the chat, say: it passes, so capturing does not end with it
+                state.short_of_memory = True
+                self._passes = {key: one for key, one in self._passes.items() if one is state}
+                models.free_memory()
+                return
             self.capturing = False
             self._forget_graphs()
             log.warning("a CUDA graph could not be captured (%s); chat goes on slower without them", _named(error))
@@ -110,6 +117,15 @@ class CapturedDecoder(StaticDecoder):
     def _forget_graphs(self) -> None:
         for state in self._passes.values():
             state.graphs.clear()
+
+
+def _ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether that is what an error comes from: ending a capture that it broke off can fail in its turn."""
+    import torch
+
+    while error is not None and not isinstance(error, torch.OutOfMemoryError):
+        error = error.__context__
+    return error is not None
 
 
 def _named(error: Exception) -> str:

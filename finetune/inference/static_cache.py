@@ -40,11 +40,14 @@ class StaticPass:
         """The last step's tokens, and 1 where a token must be drawn again."""
         self.graphs: dict[Any, Any] = {}
         """What has been captured on these buffers, by the work it does."""
+        self.short_of_memory = False
+        """True where these rows left no memory to capture in; what comes after them tries again."""
 
     def begin(self, requests: list[Request], listening: list[int | None]) -> None:
         """Take over new rows; `listening` says which slot each listens to."""
         import torch
 
+        self.short_of_memory = False
         ids = torch.zeros(self.rows, max(len(request.prompt) for request in requests), dtype=torch.long)
         for row, request in enumerate(requests):
             ids[row, : len(request.prompt)] = torch.tensor(request.prompt)

@@ -151,6 +151,42 @@ def test_where_nothing_can_be_captured_one_line_says_so_and_every_token_is_still
     assert not decoder.capturing and not decoder._passes[2, 512].graphs
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["as it is", "behind the error of ending the capture"])
+def test_where_memory_runs_out_in_a_capture_old_passes_go_and_the_next_reply_is_captured(
+    model, eager, monkeypatch, caplog, masked
+):
+    decoder, requests = OnCpu(model), [Request(PROMPT, None, GREEDY)]
+    written(decoder, requests * 2)  # an older pass, of a pair
+    tried, made = [], decoder.made
+
+    def full(state, work) -> None:
+        """A capture as PyTorch does it, on a card that is full."""
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+        monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: Full())
+        tried.append(work)
+        CapturedDecoder._capture(decoder, state, work)
+
+    class Full:
+        def __enter__(self) -> None:
+            if not masked:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+        def __exit__(self, *error: object) -> None:
+            try:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            except torch.OutOfMemoryError:
+                raise RuntimeError("the capture was invalidated")  # noqa: B904
+
+    decoder._capture = full
+    with caplog.at_level(logging.WARNING, "shohomormi"):
+        assert written(decoder, requests) == written(eager, requests)
+    assert len(tried) == 1 and not caplog.records  # not at every step of a reply
+    assert decoder.capturing and list(decoder._passes) == [(1, 512)]
+    del decoder._capture
+    assert written(decoder, requests) == written(eager, requests)
+    assert made[-2:] == [(1, 512, 32, False), (1, 512, 0, False)]
+
+
 def test_where_the_kernels_fail_one_line_says_so_and_the_operators_take_over(model, eager, adapter, caplog):
     decoder = OnCpu(model)
     decoder.arithmetic = Failing(OSError("Failed to find C compiler.\nPlease specify via CC"))
