@@ -176,11 +176,11 @@ class LLAMAFineTuner:
         return self.adapter
 
     def _place(self, folder: str | Path | None, what: str) -> Path:
-        out = Path(folder or f"{self.recipe.name}-bangla-empathic-{what}").absolute()
+        from finetune.training import export
+
+        out = Path(folder or export.artefact(self.recipe, what)).absolute()
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunError(
-                f"{out} is already there. Choose a new folder, or delete that one.", key="export.exists", out=str(out)
-            )
+            raise export.exists(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         return out
 
