@@ -33,7 +33,7 @@ def test_the_page_says_where_the_measured_versions_are_not_those_that_are_instal
     measured = bench_report.read("training")["versions"]
     other = [f"{name} {pinned[name]}" for name in measured if pinned[name] != measured[name]]
     assert other == ["torch 2.13.0", "peft 0.21.2"]
-    assert f"`requirements.txt` pins {' and '.join(other)}, with which no figure on this page was measured" in page
+    assert f"`requirements.txt` pins {' and '.join(other)}, with which no GPU figure on this page was measured" in page
 
 
 def test_the_page_says_how_many_tokens_the_rates_and_the_profiles_stand_on():
