@@ -122,7 +122,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         if beside.shut(services, turns, meanings):
             return shown
         fixed = help_first(turns, meanings, language)
-        asked_for = services.replies.begin(place(request))
+        asked_for = "" if fixed else services.replies.begin(place(request))
         if fixed:
             services.replies.settle(place(request))
         last = histories.messages(turns[-1:])[0]["content"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from finetune.errors import DataError
 from ui import history as histories
+from ui import wording
 from ui.history import Turn
 
 LONGEST_TEXT = 20_000
@@ -27,7 +28,7 @@ def message(sent: Any) -> str:
     if text is None:
         raise DataError("The message must be a text.", key="sent.no_text")
     if not text.strip():
-        raise DataError("Write something first.", key="compare.empty")
+        raise DataError(wording.sentence("compare.empty", "en"), key="compare.empty")
     _refuse_long(len(text), LONGEST_TEXT)
     return text
 

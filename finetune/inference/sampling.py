@@ -1,6 +1,6 @@
 """Draw the next token of every row at once, where the logits lie, in steps that a CUDA graph can hold.
 
-The arithmetic is that of `decoding.Sampler`, which draws row by row and looks at each token: the same random numbers,
+The arithmetic is that of `sampler.Sampler`, which draws row by row and looks at each token: the same random numbers,
 the same cumulative distribution, likeliest first. Nothing here depends on what the logits hold, so the same operations
 serve every step; the one case that would (a distribution so flat that `CANDIDATES` tokens hold less than top_p) is
 marked for the reader, who draws that row by `redraw`. It knows nothing about models.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from finetune.inference.decoding import CANDIDATES, Request, Sampler
+from finetune.inference.sampler import CANDIDATES, Request, Sampler
 
 
 @dataclass(frozen=True)

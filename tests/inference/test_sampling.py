@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from finetune.inference.decoding import CANDIDATES, Request, Sampler
+from finetune.inference.sampler import CANDIDATES, Request, Sampler
 from finetune.inference.sampling import Manner, Sampling
 from finetune.recipe import Generation
 

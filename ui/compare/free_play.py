@@ -74,11 +74,11 @@ def build(services: Services, tab: gr.Tab) -> None:
         Words about dying are answered here, whoever has the model. What was being written before ends first.
         """
         language, tier = language_of(request), tier_of(text)
-        asked_for = services.replies.begin(place(request))
         if tier == "strong":
             services.replies.settle(place(request))
-        told = help_on_a_side(language) if tier == "strong" else ""
-        return [*buttons(tier != "strong"), told, told, care_html(tier, language), asked_for]
+            return [*buttons(False), *[help_on_a_side(language)] * 2, care_html(tier, language), ""]
+        asked_for = services.replies.begin(place(request))
+        return [*buttons(True), "", "", care_html(tier, language), asked_for]
 
     def answer(
         request: gr.Request, text: str, asked_for: str, name: str, *values: Any
