@@ -1,6 +1,6 @@
-"""What a captured step of decoding is made of: each NF4 product by each tile, and the kernels that take the most time.
+"""What a captured step of decoding is made of: each NF4 product by each tiling, and the kernels that take most time.
 
-For whoever tunes `inference/kernel_arithmetic.py` to a card: the fastest tiles go into its constants.
+For whoever tunes `inference/kernel_arithmetic.py` to a card: the fastest tilings go into its constants.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from functools import partial
 from typing import Any
 
 from finetune.bench_weights import RANK
+from finetune.inference import tiled_weights
 from finetune.inference.decoding import FUSED, Decoder
 
-TILES = ((1, 32, 1), (2, 32, 2), (4, 16, 2), (4, 32, 4), (4, 16, 4), (8, 16, 4), (16, 8, 4), (16, 16, 8), (16, 16, 4))
-"""Tiles tried for one and two rows: outputs a program, blocks together, warps."""
+TILINGS = {
+    8: ((1, 8, 4, 2), (1, 8, 4, 3), (1, 16, 4, 2), (1, 16, 8, 3), (1, 32, 8, 3)),
+    16: ((1, 8, 4, 3), (1, 8, 8, 3), (2, 8, 4, 2)),
+    32: ((1, 4, 4, 3), (1, 8, 8, 3), (2, 4, 4, 2)),
+}
+"""What is tried for up to so many rows, as in `kernel_arithmetic.TILINGS`."""
 
-TILES_OF_MANY = ((16, 2, 4), (32, 2, 4), (64, 2, 4), (64, 2, 8), (16, 4, 4), (32, 4, 4), (64, 4, 8), (16, 8, 4))
+ROWS = (1, 2, 8, 16, 32)
 
 KERNELS = 15
 """How many of the kernels that take the most time are told."""
@@ -29,25 +34,34 @@ def products(decoder: Decoder) -> list[dict[str, Any]]:
     from finetune.inference.adapter_slots import AdapterSlots, Share
 
     slots, fused, found = AdapterSlots(decoder, 2, RANK), kernel_arithmetic.Fused(), []
-    kept = kernel_arithmetic.FEW, kernel_arithmetic.MANY
+    kept = dict(kernel_arithmetic.TILINGS)
     try:
         for key in FUSED:
             matrices = [layer[key] for layer in decoder.layers]  # in turn, or the cache would hold the weights
             size = matrices[0].weight.numel() + 4 * matrices[0].state.absmax.numel()
-            for rows in (1, 2, 16):
+            rows_of = {
+                rows: torch.randn(rows, matrices[0].inputs, device=decoder.device).to(decoder.dtype) for rows in ROWS
+            }
+            theirs = {rows: _timed([partial(matrix, h) for matrix in matrices], size) for rows, h in rows_of.items()}
+            for matrix in matrices:
+                matrix.tile()
+            for rows, h in rows_of.items():
                 gate = slots.gates(rows)[key]
                 shares = [Share(*held[key], gate) for held in slots.layers]
-                h = torch.randn(rows, matrices[0].inputs, device=decoder.device).to(decoder.dtype)
                 low = torch.zeros(rows, 1, slots.ranks[key], device=decoder.device)
-                row = {"product": key, "rows": rows}
-                for tile in TILES if rows <= 2 else TILES_OF_MANY:
-                    kernel_arithmetic.FEW = kernel_arithmetic.MANY = tile
+                row: dict[str, Any] = {"product": key, "rows": rows}
+                wide = next(size for size in TILINGS if rows <= size)
+                for tiling in TILINGS[wide]:
+                    kernel_arithmetic.TILINGS[wide] = tiling
                     calls = [partial(fused.project, h, low, m, s) for m, s in zip(matrices, shares, strict=True)]
-                    row[str(tile)] = _timed(calls, size)
-                row["bitsandbytes"] = _timed([partial(matrix, h) for matrix in matrices], size)
-                found.append(row)
+                    row[str(tiling)] = _timed(calls, size)
+                found.append(row | {"bitsandbytes": theirs[rows]})
+            unpacked = _timed([partial(tiled_weights.dense, m.tiles, decoder.dtype) for m in matrices], size)
+            found.append({"product": key, "rows": 0, "unpacked": unpacked})
+            for matrix in matrices:
+                matrix.untile()
     finally:
-        kernel_arithmetic.FEW, kernel_arithmetic.MANY = kept
+        kernel_arithmetic.TILINGS.update(kept)
     return found
 
 

@@ -14,13 +14,18 @@ from typing import Any
 
 from finetune import models
 from finetune.inference import kernel_arithmetic
-from finetune.inference.decoding import Decoder, Request
+from finetune.inference.decoding import FUSED, Decoder, Request
+from finetune.inference.projection import Projection
 from finetune.inference.static_cache import Plain, StaticPass
 from finetune.inference.static_decoding import StaticDecoder, Work
 from finetune.recipe import Generation
 
 MOST_CAPTURED = 4096
 """Tokens of all rows together up to which reading prompts waits for launches rather than for arithmetic."""
+
+MOST_ROWS = 256
+"""Of a batch whose steps are captured, with the kernels: beyond it arithmetic counts, not launches. Without them every
+step would attend to all the room there is."""
 
 WARM_PROMPT = 200
 """Tokens of the prompt that `warm` captures for: a system prompt, a few turns."""
@@ -48,7 +53,9 @@ class CapturedDecoder(StaticDecoder):
         self.capturing = True
         why_not = kernel_arithmetic.usable(self) if fused else "they are not wanted"
         if not why_not:
-            self.arithmetic = kernel_arithmetic.Fused()
+            self.arithmetic, self.most_rows = kernel_arithmetic.Fused(), MOST_ROWS
+            for projection in self._projections():
+                projection.tile()
         log.info("decoding in CUDA graphs%s", f", without 4-bit kernels: {why_not}" if why_not else "")
         self._stream = torch.cuda.Stream(self.device)
         self._pool = torch.cuda.graph_pool_handle()
@@ -79,8 +86,10 @@ class CapturedDecoder(StaticDecoder):
         except Exception as error:  # Triton fails in many ways: no C compiler, an unknown card, a driver too old
             if isinstance(self.arithmetic, Plain) or isinstance(error, torch.OutOfMemoryError):
                 raise
-            self.arithmetic = Plain()
+            self.arithmetic, self.most_rows = Plain(), StaticDecoder.most_rows
             self._forget_graphs()
+            for projection in self._projections():
+                projection.untile()
             log.warning("the 4-bit kernels do not run here (%s); chat goes on slower without them", _named(error))
             self._apart(lambda: work.do(state, self.arithmetic))  # nothing had moved on before the kernels failed
 
@@ -113,6 +122,9 @@ class CapturedDecoder(StaticDecoder):
         with torch.cuda.stream(self._stream):
             do()
         mine.wait_stream(self._stream)
+
+    def _projections(self) -> list[Projection]:
+        return [layer[key] for layer in self.layers for key in FUSED]
 
     def _forget_graphs(self) -> None:
         for state in self._passes.values():

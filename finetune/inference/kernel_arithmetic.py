@@ -1,7 +1,8 @@
-"""A layer's arithmetic for one token a row on a GPU: nine launches a layer, NF4 weights read once and never unpacked.
+"""A layer's arithmetic for one token a row on a GPU: nine launches a layer for up to 32 rows, NF4 weights read once.
 
-The parts of `static_cache.Plain`, with another layout of vectors and of what adapters see (`step_kernels.py`); both
-agree to the rounding of the 16-bit format. It launches; it does not know what is captured or when.
+The parts of `static_cache.Plain`, with another layout of what adapters see (`step_kernels.py`); both agree to the
+rounding of the 16-bit format. More rows than 32 are worth unpacking a matrix for. It launches; it does not know what is
+captured or when.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from finetune.inference import step_kernels as kernels
+from finetune.inference import tile_kernels, tiled_weights
 from finetune.inference.adapter_slots import Share
 from finetune.inference.decoding import FUSED, Decoder
 from finetune.inference.projection import Projection
@@ -24,12 +26,9 @@ PROGRAMS = 128
 
 MOST_SHARES = 16
 
-FEW = (4, 16, 2)
-"""For one and two rows: outputs a program, blocks of 64 weights together, warps; of `bench_step.py`'s tiles the best on
-an H200."""
-
-MANY = (32, 4, 4)
-"""The same for more rows, on tensor cores."""
+TILINGS = {8: (1, 8, 4, 3), 16: (1, 8, 4, 3), 32: (1, 4, 4, 3)}
+"""For up to so many rows: tiles of 16 outputs a program, blocks of 64 weights together, warps, and how many loads are
+under way; of `bench_step.py`'s the best on an H200."""
 
 
 def usable(decoder: Decoder) -> str:
@@ -52,16 +51,13 @@ def usable(decoder: Decoder) -> str:
                 return "the weights are not in 4 bits"
             if layer[key].state.quant_type != "nf4":
                 return f"the 4-bit weights are {layer[key].state.quant_type}, not NF4"
-            if layer[key].state.blocksize != kernels.BLOCK or layer[key].inputs % kernels.BLOCK:
-                return f"the 4-bit weights are not in blocks of {kernels.BLOCK}"
+            if layer[key].state.blocksize != tiled_weights.BLOCK or layer[key].inputs % tiled_weights.BLOCK:
+                return f"the 4-bit weights are not in blocks of {tiled_weights.BLOCK}"
     return ""
 
 
 class Fused:
-    """What `Plain` does for one token a row, in few launches.
-
-    h is (rows, width) evens first, low (rows, pieces, ranks).
-    """
+    """What `Plain` does for one token a row, in few launches, on projections in tiles; low is (rows, pieces, ranks)."""
 
     def norm(self, x: Any, weight: Any, epsilon: float, share: Share) -> tuple[Any, Any]:
         """Root mean square norm."""
@@ -84,25 +80,21 @@ class Fused:
     def project(self, h: Any, low: Any, projection: Projection, share: Share, residual: Any = None) -> Any:
         """h times the NF4 matrix, the adapters' part, bias and residual."""
         rows, ranks, width = h.shape[0], share.up.shape[0], share.up.shape[1]
-        out, blocks, warps = FEW if rows <= 2 else MANY
+        wide = next((size for size in TILINGS if rows <= size), None)
+        if wide is None:
+            y = projection(h).add_(low.sum(1).to(h.dtype) @ share.up)
+            return y if residual is None else y.add_(residual)
+        tiles, blocks, warps, stages = TILINGS[wide]
         y = h.new_empty(rows, width)
-        state, unused = projection.state, y
-        given = (
-            h, projection.weight, state.absmax, state.code, low, share.up,
+        held, unused = projection.tiles, y
+        tile_kernels.product[(_cdiv(width, tiles * tiled_weights.OUTPUTS),)](
+            h, held.weight, held.absmax, held.table, held.code, low, share.up,
             unused if residual is None else residual, unused if projection.bias is None else projection.bias, y,
-            width, ranks,
+            width, ranks, rows,
+            K=held.inputs, ROWS=wide, PIECES=low.shape[1], PIECES_WIDE=_wide(low.shape[1]), RANKS=_wide(ranks),
+            RESIDUAL=residual is not None, BIAS=projection.bias is not None, EXACT=tiled_weights.exact(h),
+            TILES=tiles, BLOCKS=blocks, WARPS=warps, num_warps=warps, num_stages=stages,
         )  # fmt: skip
-        flags = {"RESIDUAL": residual is not None, "BIAS": projection.bias is not None, "EXACT": exact(h)}
-        sizes = {"K": projection.inputs, "PIECES": low.shape[1], "RANKS": _wide(ranks), "OUT": out, "BLOCKS": blocks}
-        grid = (_cdiv(width, out),)
-        if rows <= 2:
-            kernels.product[grid](
-                *given, ROWS=rows, PIECES_WIDE=_wide(low.shape[1]), **sizes, **flags, num_warps=warps, num_stages=1
-            )
-        else:
-            kernels.product_of_many[grid](
-                *given, rows, ROWS=max(16, _wide(rows)), **sizes, **flags, num_warps=warps, num_stages=1
-            )
         return y
 
     def attend(
@@ -123,13 +115,6 @@ class Fused:
             parts, sums, share.down, share.gate, h, low, ranks, heads, head_dim, shares
         )
         return h, low
-
-
-def exact(h: Any) -> bool:
-    """Whether codes are looked up in float32: for bfloat16, which rounds as coarsely as they would be, in registers."""
-    import torch
-
-    return h.dtype is not torch.bfloat16 or h.device.type != "cuda"  # Triton's interpreter knows no PTX
 
 
 def _floats(like: Any, *shape: int) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from finetune.inference import tiled_weights
+
 
 class Projection:
     """A frozen matrix product, several linear layers of the same input fused; NF4 or dense."""
@@ -20,6 +22,8 @@ class Projection:
         self.bias = torch.cat([x.bias for x in layers]) if layers[0].bias is not None else None
         state = getattr(layers[0].weight, "quant_state", None)
         self.four_bit = state is not None
+        self.tiles: tiled_weights.Tiles | None = None
+        """What `tile` has made of the 4-bit weights, which then are nowhere else."""
         if not self.four_bit:
             self.weight = layers[0].weight if len(layers) == 1 else torch.cat([layer.weight for layer in layers])
             return
@@ -47,6 +51,18 @@ class Projection:
         if self.weight.device.type == "cpu" and bnb.has_avx512bf16() and rows % 32 == 0:
             self.packed = bnb._convert_weight_packed_for_cpu(self.weight.clone(), copy.copy(self.state))
 
+    def tile(self) -> None:
+        """Lay 4-bit weights on a GPU out for its tensor cores, from now on."""
+        outputs = sum(size for _, size in self.parts)
+        self.tiles = tiled_weights.tiled(self.weight, self.state.absmax, self.state.code, outputs, self.inputs)
+        self.weight = self.state.absmax = None
+
+    def untile(self) -> None:
+        """Lay them out again as bitsandbytes reads them."""
+        if self.tiles is not None:
+            self.weight, self.state.absmax = tiled_weights.natural(self.tiles)
+            self.tiles = None
+
     def __call__(self, x: Any) -> Any:
         import torch.nn.functional as F
 
@@ -60,6 +76,8 @@ class Projection:
         import torch
         import torch.nn.functional as F
 
+        if self.tiles is not None:
+            return F.linear(x, tiled_weights.dense(self.tiles, x.dtype))
         few_rows = x.numel() // x.shape[-1] <= 8
         if few_rows and self.packed is not None:
             data, state = self.packed

@@ -3,7 +3,7 @@
 The arithmetic is that of `sampler.Sampler`, which draws row by row and looks at each token: the same random numbers,
 the same cumulative distribution, likeliest first. Nothing here depends on what the logits hold, so the same operations
 serve every step; the one case that would (a distribution so flat that `CANDIDATES` tokens hold less than top_p) is
-marked for the reader, who draws that row by `redraw`. It knows nothing about models.
+marked for the reader, who draws those rows by `redraw`. It knows nothing about models.
 """
 
 from __future__ import annotations
@@ -101,19 +101,19 @@ class Sampling:
         self.taken.add_(1)
         return torch.stack([tokens, flat], dim=1)
 
-    def redraw(self, logits: Any, row: int, manner: Manner) -> int:
-        """The token of a row whose first candidates did not suffice, from its logits (vocabulary,)."""
+    def redraw(self, logits: Any, rows: list[int], manner: Manner) -> list[int]:
+        """The tokens of rows whose first candidates did not suffice, from the logits of all (rows, vocabulary)."""
         import torch
 
-        one = slice(row, row + 1)
-        logits = self._penalised(logits[None].float(), one, manner)
-        warmed = logits / self._warmth(one)
+        which = torch.tensor(rows, device=self.device)
+        logits = self._penalised(logits[which].float(), which, manner)
+        warmed = logits / self._warmth(which)
         values, tokens = warmed.sort(descending=True)
         shares = self._shares(warmed, values)
-        number = float(self.numbers[row, int(self.taken) - 1])
-        kept = min(int(torch.searchsorted(shares[0], float(self.top_p[row]))) + 1, self.vocabulary)
-        place = int(torch.searchsorted(shares[0, :kept], number * float(shares[0, kept - 1]), right=True))
-        return int(tokens[0, min(place, kept - 1)])
+        number = self.numbers[which].gather(1, (self.taken - 1).expand(len(rows), 1))
+        kept = (torch.searchsorted(shares, self.top_p[which]) + 1).clamp(max=self.vocabulary)
+        place = torch.searchsorted(shares, number * shares.gather(1, kept - 1), right=True)
+        return tokens.gather(1, torch.minimum(place, kept - 1))[:, 0].tolist()
 
     def _warmth(self, rows: slice) -> Any:
         import torch

@@ -16,6 +16,9 @@ from finetune.inference.decoding import Decoder, Request
 from finetune.inference.projection import Projection
 from finetune.inference.sampling import Manner, Sampling
 
+PROMPT_TOKENS = 16_384
+"""Tokens of prompts that are read together, filled up to the longest: their activations take 3 GB in an 8B model."""
+
 
 class StaticPass:
     """Cache, positions, gates and random numbers of up to `rows` rows of up to `room` tokens each."""
@@ -61,14 +64,24 @@ class StaticPass:
         """Put the prompts, up to `tokens` each, into the cache, and draw the first tokens."""
         import torch
 
+        at_once = max(1, PROMPT_TOKENS // tokens)
+        states = [
+            self._read(slice(begin, min(begin + at_once, self.rows)), tokens) for begin in range(0, self.rows, at_once)
+        ]
+        self._draw(torch.cat(states), manner)
+
+    def _read(self, rows: slice, tokens: int) -> Any:
+        """The states behind some rows' prompts, (rows, width), once these are in the cache."""
+        import torch
+
         plain = Plain()  # matrices with matrices: libraries do that best
 
         def attend(number: int, qkv: Any, share: Share) -> tuple[Any, Any]:
-            out = self._attend_prompts(number, qkv)
+            out = self._attend_prompts(number, qkv, rows)
             return out, plain.low(out, share)
 
-        x = self._layers(self.ids[:, :tokens], plain, attend)
-        self._draw(x[torch.arange(self.rows, device=x.device), self.lengths - 1], manner)
+        x = self._layers(self.ids[rows, :tokens], plain, attend, rows)
+        return x[torch.arange(len(x), device=x.device), self.lengths[rows] - 1]
 
     def step(self, manner: Manner, arithmetic: Any) -> None:
         """Put the last tokens into the cache, and draw the next ones; `arithmetic` is a `Plain` or one like it."""
@@ -86,12 +99,15 @@ class StaticPass:
 
     def tokens(self, rows: int, manner: Manner) -> list[int]:
         """The last tokens of the first rows, once they are there; those that must be are drawn again."""
+        import torch
+
         told = self.told[:rows].tolist()
-        for row, (_, flat) in enumerate(told):
-            if flat:
-                told[row][0] = self.sampling.redraw(self.logits[row], row, manner)
-                self.told[row, 0] = told[row][0]
-        return [token for token, _ in told]
+        tokens, again = [token for token, _ in told], [row for row, (_, flat) in enumerate(told) if flat]
+        if again:
+            for row, token in zip(again, self.sampling.redraw(self.logits, again, manner), strict=True):
+                tokens[row] = token
+            self.told[:rows, 0].copy_(torch.tensor(tokens))
+        return tokens
 
     def _draw(self, x: Any, manner: Manner) -> None:
         import torch.nn.functional as F
@@ -100,13 +116,13 @@ class StaticPass:
         self.logits.copy_(F.linear(F.rms_norm(x, x.shape[-1:], d.final_norm, d.epsilon), d.head))
         self.told.copy_(self.sampling.draw(self.logits, manner))
 
-    def _layers(self, ids: Any, arithmetic: Any, attend: Any) -> Any:
+    def _layers(self, ids: Any, arithmetic: Any, attend: Any, rows: slice = slice(None)) -> Any:
         import torch.nn.functional as F
 
         d, a = self.decoder, arithmetic
         x = F.embedding(ids, d.embedding)
         for number, (layer, held) in enumerate(zip(d.layers, self.slots.layers, strict=True)):
-            share = {key: Share(*held[key], self.gates[key]) for key in held}
+            share = {key: Share(*held[key], self.gates[key][rows]) for key in held}
             qkv = a.project(*a.norm(x, layer["norm_in"], d.epsilon, share["qkv"]), layer["qkv"], share["qkv"])
             x = a.project(*attend(number, qkv, share["o"]), layer["o"], share["o"], x)
             both = a.project(
@@ -115,20 +131,20 @@ class StaticPass:
             x = a.project(*a.gated(both, share["down"]), layer["down"], share["down"], x)
         return x
 
-    def _attend_prompts(self, number: int, qkv: Any) -> Any:
+    def _attend_prompts(self, number: int, qkv: Any, rows: slice) -> Any:
         import torch.nn.functional as F
 
         d = self.decoder
-        rows, tokens = qkv.shape[:2]
-        heads = qkv.view(rows, tokens, -1, d.head_dim).transpose(1, 2)
+        count, tokens = qkv.shape[:2]
+        heads = qkv.view(count, tokens, -1, d.head_dim).transpose(1, 2)
         turned = rotated(heads[:, : d.heads + d.kv_heads], self.cos[:tokens], self.sin[:tokens])
         keys, values = turned[:, d.heads :], heads[:, d.heads + d.kv_heads :]
-        self.keys[number, :, :, :tokens] = keys
-        self.values[number, :, :, :tokens] = values
+        self.keys[number, rows, :, :tokens] = keys
+        self.values[number, rows, :, :tokens] = values
         out = F.scaled_dot_product_attention(
             turned[:, : d.heads], keys, values, is_causal=True, enable_gqa=d.heads != d.kv_heads
         )
-        return out.transpose(1, 2).reshape(rows, tokens, -1)
+        return out.transpose(1, 2).reshape(count, tokens, -1)
 
 
 def rotated(x: Any, cos: Any, sin: Any) -> Any:

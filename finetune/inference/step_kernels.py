@@ -1,16 +1,11 @@
-"""Triton kernels for one token of a few rows: NF4 products with LoRA in them, norm, SiLU, attention.
+"""Triton kernels for one token of some rows, all but the products (`tile_kernels.py`): norm, SiLU, attention.
 
-Every matrix is read once, its NF4 codes looked up on the way and never written back as 16-bit weights.
-`kernel_arithmetic.py` launches them. They know nothing of models or graphs, and they are not differentiable.
-
-Two conventions. A vector that an NF4 product reads is stored evens first, then odds, because bitsandbytes packs two
-neighbours into a byte: both halves are then read in one piece. `low`, what the adapters see of a vector, is stored as
-sums over pieces of it, (rows, pieces, ranks), which the product adds up: so no launch waits for another.
+`kernel_arithmetic.py` launches them. They know nothing of models or graphs, and they are not differentiable. `low`,
+what the adapters see of a vector, is stored as sums over pieces of it, (rows, pieces, ranks), which the product adds
+up: so no launch waits for another.
 """
 
 from __future__ import annotations
-
-import struct
 
 try:
     import triton.language as tl
@@ -22,85 +17,13 @@ except ImportError:  # it comes with PyTorch for GPUs alone, and only there is a
         return function
 
 
-BLOCK = 64
-"""Weights that share a scale in bitsandbytes' NF4."""
-
-NF4 = (
-    -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
-    -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
-    0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
-)  # fmt: skip
-"""What the sixteen codes stand for (Dettmers et al. 2023, https://arxiv.org/abs/2305.14314, appendix E)."""
-
-
-def _bfloat16(value: float) -> int:
-    """A number's 16 bits as bfloat16, rounded to the nearest."""
-    bits = struct.unpack("<I", struct.pack("<f", value))[0]
-    return (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-
-
-def _lookup() -> str:
-    """PTX that turns four bytes, $8, into their high codes' values, $0 to $3, and their low codes', $4 to $7.
-
-    `prmt` picks bytes out of eight by three bits each: two of them and a third for the fourth bit look up a code's
-    byte, one time each for the high and the low half of bfloat16, four codes at once and no memory asked.
-    """
-    words = [_bfloat16(value) for value in NF4]
-    low, high = (
-        [
-            sum((word >> shift & 255) << 8 * at for at, word in enumerate(words[begin : begin + 4]))
-            for begin in (0, 4, 8, 12)
-        ]
-        for shift in (0, 8)
-    )
-    lines = [
-        ".reg .b32 which, half, a, b, low, high, two;",
-        "and.b32 which, $8, 0x77777777;",
-        "shr.u32 half, $8, 1;",
-        "and.b32 half, half, 0x44444444;",
-        "or.b32 half, half, 0x32103210;",
-    ]
-    for first in (0, 2):
-        for name, table in (("low", low), ("high", high)):
-            lines += [
-                f"prmt.b32 a, {table[0]:#x}, {table[1]:#x}, which;",
-                f"prmt.b32 b, {table[2]:#x}, {table[3]:#x}, which;",
-                f"prmt.b32 {name}, a, b, half;",
-            ]
-        for at, pick in ((first, "0x5140"), (first + 1, "0x7362")):
-            lines += [
-                f"prmt.b32 two, low, high, {pick};",
-                f"shl.b32 ${at + 4}, two, 16;",
-                f"and.b32 ${at}, two, 0xffff0000;",
-            ]
-        lines += ["shr.u32 which, which, 16;", "shr.u32 half, half, 16;"]
-    return "{ " + " ".join(lines[:-2]) + " }"
-
-
-try:
-    LOOKUP = tl.constexpr(_lookup())
-except NameError:
-    LOOKUP = None
-
-
-@jit
-def codes(packed, code, EXACT: tl.constexpr):
-    """The values of the high and of the low codes of bytes; EXACT: in float32, else as bfloat16 has them, faster."""
-    if EXACT:
-        wide = packed.to(tl.int32)
-        return tl.load(code + (wide >> 4)), tl.load(code + (wide & 15))
-    return tl.inline_asm_elementwise(
-        LOOKUP, "=r,=r,=r,=r,=r,=r,=r,=r,r", [packed], dtype=(tl.float32, tl.float32), is_pure=True, pack=4
-    )
-
-
 @jit
 def store_with_low(value, k, there, row, piece, pieces, down, gate, h, low, ranks, WIDTH: tl.constexpr):
-    """Store a piece of a vector evens first, and what a block of 16 ranks sees of it."""
+    """Store a piece of a vector, and what a block of 16 ranks sees of it."""
     value = value.to(h.dtype.element_ty)
     block = tl.program_id(2)
     if block == 0:
-        tl.store(h + row * WIDTH + (k % 2) * (WIDTH // 2) + k // 2, value, mask=there)
+        tl.store(h + row * WIDTH + k, value, mask=there)
     r = block * 16 + tl.arange(0, 16)
     a = tl.load(down + r[:, None] * WIDTH + k[None, :], mask=there[None, :], other=0.0).to(tl.float32)
     seen = tl.sum(a * value.to(tl.float32)[None, :], axis=1) * tl.load(gate + row * ranks + r).to(tl.float32)
@@ -129,104 +52,6 @@ def gated(both, down, gate, h, low, ranks, WIDTH: tl.constexpr, PIECE: tl.conste
     right = tl.load(both + row * 2 * WIDTH + WIDTH + k, mask=there, other=0.0).to(tl.float32)
     part = left * tl.sigmoid(left) * right
     store_with_low(part, k, there, row, piece, tl.num_programs(1), down, gate, h, low, ranks, WIDTH)
-
-
-@jit
-def lora(low, up, row, n, inside, N, ranks, PIECES: tl.constexpr, PIECES_WIDE: tl.constexpr, RANKS: tl.constexpr):
-    """The adapters' part in outputs n of a row."""
-    p, r = tl.arange(0, PIECES_WIDE), tl.arange(0, RANKS)
-    which = (p < PIECES)[:, None] & (r < ranks)[None, :]
-    seen = tl.sum(tl.load(low + (row * PIECES + p[:, None]) * ranks + r[None, :], mask=which, other=0.0), axis=0)
-    u = tl.load(up + r[:, None] * N + n[None, :], mask=(r < ranks)[:, None] & inside[None, :], other=0.0)
-    return tl.sum(u.to(tl.float32) * seen[:, None], axis=0)
-
-
-@jit
-def finish(total, y, residual, bias, row, n, inside, N, RESIDUAL: tl.constexpr, BIAS: tl.constexpr):
-    if BIAS:
-        total += tl.load(bias + n, mask=inside, other=0.0).to(tl.float32)
-    if RESIDUAL:
-        total += tl.load(residual + row * N + n, mask=inside, other=0.0).to(tl.float32)
-    tl.store(y + row * N + n, total.to(y.dtype.element_ty), mask=inside)
-
-
-@jit
-def product(
-    x, weight, absmax, code, low, up, residual, bias, y, N, ranks,
-    K: tl.constexpr, ROWS: tl.constexpr, PIECES: tl.constexpr, PIECES_WIDE: tl.constexpr, RANKS: tl.constexpr,
-    RESIDUAL: tl.constexpr, BIAS: tl.constexpr, EXACT: tl.constexpr, OUT: tl.constexpr, BLOCKS: tl.constexpr,
-):  # fmt: skip
-    """y = x Wᵀ + adapters + residual for one or two rows, by multiplying and adding: OUT outputs a program."""
-    n = tl.program_id(0) * OUT + tl.arange(0, OUT)
-    inside = n < N
-    i = tl.arange(0, 32)
-    first = tl.zeros([OUT, BLOCKS], tl.float32)
-    second = tl.zeros([OUT, BLOCKS], tl.float32)
-    rows = n.to(tl.int64)
-    for begin in range(0, K // 64, BLOCKS):
-        b = begin + tl.arange(0, BLOCKS)
-        known = b < K // 64
-        both = inside[:, None] & known[None, :]
-        place = b[:, None] * 32 + i[None, :]
-        packed = tl.load(weight + rows[:, None, None] * (K // 2) + place[None, :, :], mask=both[:, :, None], other=0)
-        scale = tl.load(absmax + rows[:, None] * (K // 64) + b[None, :], mask=both, other=0.0)
-        even, odd = codes(packed, code, EXACT)
-        there = known[:, None] & (i < 32)[None, :]
-        e = tl.load(x + place, mask=there, other=0.0).to(tl.float32)
-        o = tl.load(x + K // 2 + place, mask=there, other=0.0).to(tl.float32)
-        first += tl.sum(even * e[None, :, :] + odd * o[None, :, :], axis=2) * scale
-        if ROWS == 2:
-            e = tl.load(x + K + place, mask=there, other=0.0).to(tl.float32)
-            o = tl.load(x + K + K // 2 + place, mask=there, other=0.0).to(tl.float32)
-            second += tl.sum(even * e[None, :, :] + odd * o[None, :, :], axis=2) * scale
-    total = tl.sum(first, axis=1) + lora(low, up, 0, n, inside, N, ranks, PIECES, PIECES_WIDE, RANKS)
-    finish(total, y, residual, bias, 0, n, inside, N, RESIDUAL, BIAS)
-    if ROWS == 2:
-        total = tl.sum(second, axis=1) + lora(low, up, 1, n, inside, N, ranks, PIECES, PIECES_WIDE, RANKS)
-        finish(total, y, residual, bias, 1, n, inside, N, RESIDUAL, BIAS)
-
-
-@jit
-def product_of_many(
-    x, weight, absmax, code, low, up, residual, bias, y, N, ranks, many,
-    K: tl.constexpr, ROWS: tl.constexpr, PIECES: tl.constexpr, RANKS: tl.constexpr,
-    RESIDUAL: tl.constexpr, BIAS: tl.constexpr, EXACT: tl.constexpr, OUT: tl.constexpr, BLOCKS: tl.constexpr,
-):  # fmt: skip
-    """The same for up to ROWS rows, 16 or more, by tensor cores over weights in x's format."""
-    n = tl.program_id(0) * OUT + tl.arange(0, OUT)
-    inside = n < N
-    i, m = tl.arange(0, 32), tl.arange(0, ROWS)
-    k = tl.arange(0, BLOCKS * 32)
-    total = tl.zeros([ROWS, OUT], tl.float32)
-    rows = n.to(tl.int64)
-    for begin in range(0, K // 64, BLOCKS):
-        b = begin + tl.arange(0, BLOCKS)
-        known = b < K // 64
-        both = inside[:, None] & known[None, :]
-        place = b[:, None] * 32 + i[None, :]
-        packed = tl.load(weight + rows[:, None, None] * (K // 2) + place[None, :, :], mask=both[:, :, None], other=0)
-        scale = tl.load(absmax + rows[:, None] * (K // 64) + b[None, :], mask=both, other=0.0)[:, :, None]
-        even, odd = codes(packed, code, EXACT)
-        even, odd = (even * scale).to(x.dtype.element_ty), (odd * scale).to(x.dtype.element_ty)
-        at = begin * 32 + k
-        there = (m < many)[:, None] & (at < K // 2)[None, :]
-        e = tl.load(x + m[:, None] * K + at[None, :], mask=there, other=0.0)
-        o = tl.load(x + m[:, None] * K + K // 2 + at[None, :], mask=there, other=0.0)
-        total += tl.dot(e, tl.trans(tl.reshape(even, [OUT, BLOCKS * 32])), input_precision="ieee")
-        total += tl.dot(o, tl.trans(tl.reshape(odd, [OUT, BLOCKS * 32])), input_precision="ieee")
-    r = tl.arange(0, RANKS)
-    seen = tl.zeros([ROWS, RANKS], tl.float32)
-    for piece in range(PIECES):
-        where = (m[:, None] * PIECES + piece) * ranks + r[None, :]
-        seen += tl.load(low + where, mask=(m < many)[:, None] & (r < ranks)[None, :], other=0.0)
-    u = tl.load(up + r[:, None] * N + n[None, :], mask=(r < ranks)[:, None] & inside[None, :], other=0.0)
-    total += tl.dot(seen.to(u.dtype), u, input_precision="ieee")
-    cell, there = m[:, None] * N + n[None, :], (m < many)[:, None] & inside[None, :]
-    if BIAS:
-        total += tl.load(bias + n, mask=inside, other=0.0).to(tl.float32)[None, :]
-    if RESIDUAL:
-        total += tl.load(residual + cell, mask=there, other=0.0).to(tl.float32)
-    tl.store(y + cell, total.to(y.dtype.element_ty), mask=there)
 
 
 @jit

@@ -199,6 +199,18 @@ def test_where_the_kernels_fail_one_line_says_so_and_the_operators_take_over(mod
     assert type(decoder.arithmetic) is Plain
 
 
+def test_where_the_kernels_fail_the_4_bit_weights_lie_again_as_bitsandbytes_reads_them(tiny_base, caplog):
+    base, _ = models.load_base(str(tiny_base), four_bit=True, dtype="float32")
+    untouched, decoder = OnCpu(base), OnCpu(base)
+    for one in decoder._projections():
+        one.tile()
+    decoder.arithmetic, decoder.most_rows = Failing(OSError("no C compiler")), captured.MOST_ROWS
+    requests = [Request(PROMPT, None, GREEDY)]
+    assert written(decoder, requests) == written(untouched, requests)  # reading the prompt needs a kernel already
+    assert all(one.tiles is None and one.weight is not None for one in decoder._projections())
+    assert decoder.most_rows == untouched.most_rows and len(caplog.records) == 1
+
+
 def test_an_error_that_is_not_the_kernels_own_is_not_taken_for_theirs(model):
     decoder = OnCpu(model)
     decoder.arithmetic = Failing(torch.OutOfMemoryError("CUDA out of memory"))

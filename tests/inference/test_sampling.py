@@ -23,9 +23,9 @@ def drawn(sampling: Sampling, asked: list[Request], logits: torch.Tensor) -> tup
     manner = Manner.of(asked)
     told = sampling.draw(logits, manner).tolist()
     flat = [row for row, (_, again) in enumerate(told) if again]
-    for row in flat:
-        told[row][0] = sampling.redraw(logits[row], row, manner)
     tokens = [token for token, _ in told]
+    for row, token in zip(flat, sampling.redraw(logits, flat, manner) if flat else [], strict=True):
+        tokens[row] = token
     if manner.penalised:
         sampling.note(torch.tensor(tokens))
     return tokens[: len(asked)], flat
