@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -167,19 +166,18 @@ class LocalBackend:
         sides: Sequence[Side],
         *,
         ignore_end: bool = False,
-        plain: bool = False,
+        alone: bool = False,
         stop: threading.Event | None = None,
     ) -> Iterator[list[int | None]]:
         """The token ids behind `stream`, a list a step; ignore_end goes on to max_new_tokens whatever is said.
 
-        plain: by the loop that keeps nothing from one batch to the next. The static one adds adapters up in the order
-        of their slots, which is that of what this process answered before, so that two processes may differ in a last
-        bit; who must get the same bytes again asks for the plain one, which on a GPU is slower for few rows.
+        alone: the same to the last bit whatever this process answered before, as two processes need that go on with
+        each other's work; on a GPU whatever a batch needs is then made for it alone.
         `stop` is heeded before the prompts are read and while they are; between two steps who iterates does so.
         """
         if not sides:
             return
-        from finetune.inference.decoding import Decoder, Request
+        from finetune.inference.decoding import Request
 
         with self._turn(stop) as come:
             if not come:
@@ -195,7 +193,7 @@ class LocalBackend:
                 for side in sides
             ]
             ends = set() if ignore_end else stop_ids(self._tokenizer)
-            generate = partial(Decoder.generate, self._decoder) if plain else self._decoder.generate
+            generate = self._decoder.generate_alone if alone else self._decoder.generate
             yield from generate(requests, ends, stop)
 
     @contextlib.contextmanager

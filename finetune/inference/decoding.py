@@ -100,6 +100,12 @@ class Decoder:
             with torch.inference_mode():
                 logits = pass_.step(tokens)
 
+    def generate_alone(
+        self, requests: list[Request], stop_ids: set[int], stop: threading.Event | None = None
+    ) -> Iterator[list[int | None]]:
+        """`generate`, the same to the last bit whatever this process has answered before."""
+        return self.generate(requests, stop_ids, stop)
+
     def first_logits(self, requests: list[Request]) -> Any:
         """The logits after the prompts, (rows, vocabulary), in the batch that `generate` would begin with."""
         import torch

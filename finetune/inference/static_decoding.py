@@ -19,7 +19,11 @@ from finetune.inference.sampling import Manner
 from finetune.inference.static_cache import Plain, StaticPass
 
 MOST_ROWS = 32
-"""Of a static batch; a larger one goes through `Decoder`, where launches no longer matter."""
+"""Of a batch whose cache is kept in buckets; of larger ones, where a decoder allows them (`most_rows`), one is kept."""
+
+ROWS_STEP, ROOM_STEP = 32, 128
+"""What the rows and the room of a larger batch are rounded up to: in powers of two its cache could take four times what
+it needs."""
 
 LEAST_ROOM = 512
 PROMPTS = (32, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
@@ -49,6 +53,9 @@ class Work:
 
 class StaticDecoder(Decoder):
     """A decoder whose every step has the same shapes."""
+
+    most_rows = MOST_ROWS
+    """A larger batch goes through `Decoder`."""
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
@@ -85,6 +92,18 @@ class StaticDecoder(Decoder):
                     self._run(state, Work(0, manner))
             yield [None if done else token for done, token in zip(ended, tokens, strict=True)]
 
+    def generate_alone(
+        self, requests: list[Request], stop_ids: set[int], stop: threading.Event | None = None
+    ) -> Iterator[list[int | None]]:
+        """See Decoder. Adapters are added up in the order of their slots, which is that of earlier batches: here slots
+        and cache are made for this batch and given up behind it."""
+        kept = self._slots, self._passes
+        self._slots, self._passes = None, {}
+        try:
+            yield from self.generate(requests, stop_ids, stop)
+        finally:
+            self._slots, self._passes = kept
+
     def first_logits(self, requests: list[Request]) -> Any:
         """See Decoder: from the same cache, and by the same operations, as `generate` would begin with."""
         import torch
@@ -97,18 +116,19 @@ class StaticDecoder(Decoder):
             return state.logits[: len(requests)].clone()
 
     def _fits(self, requests: list[Request]) -> bool:
-        return len(requests) <= MOST_ROWS and _room(requests) <= self.longest
+        return len(requests) <= self.most_rows and _room(requests) <= self.longest
 
     def _begin(self, requests: list[Request]) -> tuple[StaticPass, int]:
         """A pass with these rows in it, and how many tokens its prompts are filled up to."""
         slots, listening = self._slots_for(requests)
-        room = max(LEAST_ROOM, 1 << (_room(requests) - 1).bit_length())
-        key = (1 << (len(requests) - 1).bit_length(), room)
+        key = rows, room = _sizes(len(requests), _room(requests))
         state = self._passes.pop(key, None)
         if state is None:
+            if rows > MOST_ROWS:
+                self._passes = {other: one for other, one in self._passes.items() if other[0] <= MOST_ROWS}
             while len(self._passes) >= KEPT:
                 self._passes.pop(next(iter(self._passes)))
-            state = self._new_pass(slots, *key)
+            state = self._new_pass(slots, rows, room)
         self._passes[key] = state
         state.begin(requests, listening)
         longest = max(len(request.prompt) for request in requests)
@@ -138,6 +158,13 @@ class StaticDecoder(Decoder):
 
     def _run(self, state: StaticPass, work: Work) -> None:
         work.do(state, self.arithmetic)
+
+
+def _sizes(rows: int, room: int) -> tuple[int, int]:
+    """Rows and room of the cache for a batch that needs so much."""
+    if rows > MOST_ROWS:
+        return -(-rows // ROWS_STEP) * ROWS_STEP, -(-room // ROOM_STEP) * ROOM_STEP
+    return 1 << (rows - 1).bit_length(), max(LEAST_ROOM, 1 << (room - 1).bit_length())
 
 
 def _room(requests: list[Request]) -> int:

@@ -29,7 +29,7 @@ from typing import Any
 
 from finetune import bengali, models
 from finetune.data import leakage
-from finetune.data.prompts import IGNORED, PromptFormat, conversation, encode_example
+from finetune.data.prompts import IGNORED, PromptFormat, conversation, encode_example, encode_prompt
 from finetune.errors import ReviewError
 from finetune.inference.backends import LocalBackend, Side, cleaned
 from finetune.inference.graphemes import TokenText
@@ -130,7 +130,10 @@ class _Writing:
         if batching is None:
             self.backend.load()
             batching = evaluation_batches.of_machine(self.backend.model)
-        sizes = batching.sizes([len(one.text) for one in self.questions], self.order.settings.max_new_tokens)
+        prompts = (
+            encode_prompt(self.tokenizer, cleaned(conversation(one.text)), self.order.style) for one in self.questions
+        )
+        sizes = batching.sizes([len(ids) for ids in prompts], self.order.settings.max_new_tokens)
         found = {stage: sizes for stage in MADE}
         evaluation_batches.write(self.folder, found)
         return found
@@ -202,7 +205,7 @@ class _Writing:
             Side(conversation(q.text), adapter, self.order.settings) for q in batch for adapter in adapters.values()
         ]
         ids: list[list[int]] = [[] for _ in sides]
-        with contextlib.closing(self.backend.tokens(sides, plain=True)) as steps:
+        with contextlib.closing(self.backend.tokens(sides, alone=True)) as steps:
             for tokens in steps:
                 if self.stop.is_set():
                     return None

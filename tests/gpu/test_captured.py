@@ -100,6 +100,17 @@ def test_a_base_row_beside_a_tuned_row_writes_what_it_writes_beside_another_base
     assert beside[1] != beside[0]
 
 
+@pytest.mark.parametrize("rows", [2, 40])
+def test_what_a_batch_alone_writes_is_the_same_whatever_was_answered_before(rows):
+    base, ids = demo(True, "bfloat16")
+    fresh, used = CapturedDecoder(base), CapturedDecoder(base)
+    adapter, other = (adapters.read(models.DEMO_ADAPTER, fresh.dtype, "cuda") for _ in range(2))
+    requests = [Request(ids[row % len(ids)], adapter if row % 2 else None, GREEDY) for row in range(rows)]
+    decode(used, [Request(ids[0], other, GREEDY), Request(ids[2], adapter, GREEDY)])
+    decode(used, requests[:1])
+    assert list(used.generate_alone(requests, {END})) == list(fresh.generate_alone(requests, {END}))
+
+
 def test_the_proof_that_base_is_base_holds_to_the_last_bit_also_once_prompts_are_replayed():
     base, ids = demo(True, "bfloat16")
     decoder = CapturedDecoder(base)

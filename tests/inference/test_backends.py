@@ -232,7 +232,7 @@ def test_the_two_adapters_used_last_stay_in_memory_and_no_more(backend, tiny_bas
     assert len(backend._adapters) == 2
 
 
-def test_plain_tokens_come_from_the_loop_that_remembers_nothing(tiny_base, tiny_adapter, monkeypatch):
+def test_tokens_alone_come_from_slots_and_a_cache_of_their_own(tiny_base, tiny_adapter):
     from finetune.inference.static_decoding import StaticDecoder
 
     backend = LocalBackend(str(tiny_base), four_bit=False)
@@ -241,13 +241,10 @@ def test_plain_tokens_come_from_the_loop_that_remembers_nothing(tiny_base, tiny_
     sides = [Side(SAID, None, SHORT), Side(SAID, tiny_adapter, SHORT)]
     wanted = list(backend.tokens(sides))
     backend._decoder = StaticDecoder(model)
-    begun = []
-    real = StaticDecoder._begin
-    monkeypatch.setattr(StaticDecoder, "_begin", lambda self, requests: begun.append(requests) or real(self, requests))
-    assert list(backend.tokens(sides, plain=True)) == wanted
-    assert begun == [] and backend._decoder._slots is None
+    assert list(backend.tokens(sides, alone=True)) == wanted
+    assert backend._decoder._slots is None and not backend._decoder._passes
     list(backend.tokens(sides))
-    assert len(begun) == 1
+    assert backend._decoder._slots is not None and backend._decoder._passes
 
 
 def test_an_adapter_that_was_trained_anew_is_read_anew(backend, tiny_base, tiny_adapter, tmp_path):

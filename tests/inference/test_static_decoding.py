@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune import models
 from finetune.data.prompts import PromptFormat, conversation, encode_prompt
-from finetune.inference import adapters
+from finetune.inference import adapters, static_cache
 from finetune.inference.decoding import Decoder, Request
 from finetune.inference.static_decoding import KEPT, MOST_ROWS, StaticDecoder
 from finetune.recipe import Generation
@@ -269,6 +269,49 @@ def test_what_fits_no_bucket_goes_through_the_eager_loop(model, eager, prompts):
     assert next(steps) == next(eager.generate(long, set()))
     steps.close()
     assert not decoder._passes
+
+
+def test_a_decoder_that_allows_a_large_batch_writes_what_the_eager_loop_writes(
+    model, eager, adapter, prompts, monkeypatch
+):
+    decoder = StaticDecoder(model)
+    decoder.most_rows = 256
+    monkeypatch.setattr(static_cache, "PROMPT_TOKENS", 200)  # so that prompts are read in several parts
+    crowd = [
+        Request(prompts[row % 8], adapter if row % 2 else None, replace(GREEDY, max_new_tokens=3)) for row in range(37)
+    ]
+    assert decode(decoder, crowd) == decode(eager, crowd)
+    assert list(decoder._passes) == [(64, 128)]
+
+
+def test_a_batch_alone_knows_nothing_of_earlier_ones_and_leaves_their_slots_and_caches_as_they_were(
+    model, adapter, tiny_base, tmp_path, prompts
+):
+    other = make_adapter(tiny_base, tmp_path / "other", seed=5)
+    other = adapters.read(other, torch.float64, "cpu")
+    requests = [Request(prompts[1], None, GREEDY), Request(prompts[2], adapter, GREEDY)]
+    fresh, used = StaticDecoder(model), StaticDecoder(model)
+    decode(used, [Request(prompts[0], other, GREEDY), Request(prompts[3], adapter, GREEDY)])
+    kept = used._slots, dict(used._passes), list(used._slots.held)
+    made = []
+    inner, used._new_pass = used._new_pass, lambda *asked: made.append(asked[0]) or inner(*asked)
+    steps = list(used.generate_alone(requests, {END}))
+    assert steps == list(fresh.generate(requests, {END}))
+    assert len(made) == 1 and made[0] is not kept[0] and made[0].held[0] is adapter, "in the first slot, as ever"
+    assert (used._slots, used._passes, used._slots.held) == kept
+    stopped = used.generate_alone(requests, {END})
+    next(stopped)
+    stopped.close()
+    assert (used._slots, used._passes) == kept[:2]
+
+
+def test_of_large_caches_there_is_one_at_a_time_and_small_ones_stay_beside_it(model, prompts):
+    decoder = StaticDecoder(model)
+    decoder.most_rows = 256
+    short = replace(GREEDY, max_new_tokens=1)
+    for rows in (2, 33, 70, 97):
+        decode(decoder, [Request(prompts[0], None, short)] * rows)
+    assert [rows for rows, _ in decoder._passes] == [2, 128]
 
 
 def test_only_so_many_caches_are_kept_and_the_last_used_stay(model, prompts):

@@ -210,7 +210,7 @@ def test_replies_do_not_depend_on_what_the_process_answered_before(demo, tmp_pat
     real = demo.tokens
     monkeypatch.setattr(demo, "tokens", lambda sides, **how: asked.append(how) or real(sides, **how))
     evaluating.run(tmp_path, evaluations.order(demo, 2), demo)
-    assert asked == [{"plain": True}]
+    assert asked == [{"alone": True}]
 
 
 def test_weights_that_came_later_are_scored_without_any_reply_being_written_again(copy, demo, monkeypatch):

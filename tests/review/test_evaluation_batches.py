@@ -14,13 +14,13 @@ def test_batches_are_full_but_for_the_last():
 
 
 def test_a_batch_is_smaller_where_its_tokens_would_be_too_many_but_never_empty():
-    # A row: 80 characters are 100 tokens, and 12 may follow; two rows a question.
-    assert Batching(most=4, tokens=2 * 112 * 3).sizes([80] * 5, 12) == [3, 2]
-    assert Batching(4, 1).sizes([80] * 5, 12) == [1] * 5
+    # A row: a prompt of 100 tokens, and 12 may follow; two rows a question.
+    assert Batching(most=4, tokens=2 * 112 * 3).sizes([100] * 5, 12) == [3, 2]
+    assert Batching(4, 1).sizes([100] * 5, 12) == [1] * 5
 
 
 def test_a_batch_is_as_long_as_its_longest_question():
-    assert Batching(most=9, tokens=2 * 112 * 2).sizes([80, 8, 8, 8, 8], 12) == [2, 3]
+    assert Batching(most=9, tokens=2 * 112 * 2).sizes([100, 10, 10, 10, 10], 12) == [2, 3]
 
 
 def test_what_did_not_fit_is_halved_with_all_that_is_as_large_and_still_to_come():
