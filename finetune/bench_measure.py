@@ -42,6 +42,8 @@ class Way:
     checkpointing: bool = False
     recompute_mlps: int = 0
     """In so many layers."""
+    offloading: bool = False
+    """Layers' inputs wait in the host's memory."""
     most_tokens: int | None = None
     """Of a pass without padding; None puts an update into one."""
     unsloth: bool = False
@@ -129,7 +131,8 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
         )
         clock = _clock()
         parts = {"data_collator": padding_free.collator(way.most_tokens)} if way.padding_free else {}
-        trainer = (padding_free.trainer(SFTTrainer) if way.padding_free else SFTTrainer)(
+        ours = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)
+        trainer = (ours if way.padding_free else SFTTrainer)(
             model=model,
             args=config,
             train_dataset=Dataset.from_dict({"input_ids": ids} | ({} if way.unsloth else {"labels": ids})),

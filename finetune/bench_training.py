@@ -33,7 +33,13 @@ OURS = (
     Way("ours, half of the MLPs recomputed", EXAMPLES, recompute_mlps=16),
     Way("ours, each MLP recomputed", EXAMPLES, recompute_mlps=32),
     Way("ours, layers recomputed", EXAMPLES, checkpointing=True),
-    Way("ours on the 4-bit base, layers recomputed", EXAMPLES, four_bit=True, checkpointing=True, most_tokens=4096),
+    Way(
+        "ours on the 4-bit base, layers recomputed, inputs in host memory",
+        EXAMPLES,
+        four_bit=True,
+        checkpointing=True,
+        offloading=True,
+    ),
 )
 PEERS = {
     name: tuple(

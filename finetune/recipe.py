@@ -160,6 +160,9 @@ class Training:
     load_best_model_at_end: bool = option(True, "Keep the checkpoint with the lowest evaluation loss.")
     logging_steps: int = option(1, "Updates between metrics lines.", low=1, high=10000)
     gradient_checkpointing: bool = option(False, "Recompute activations: less memory, more time.")
+    activation_offloading: bool = option(
+        False, "Keep activations in the host's memory between the passes; for layers that are recomputed, on a GPU."
+    )
     seed: int = option(3407, "Seed of data order and initial adapter.", low=0, high=2**31 - 1)
     sample_prompts: tuple[str, ...] = option(
         SAMPLE_PROMPTS,

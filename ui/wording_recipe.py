@@ -65,6 +65,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "training.load_best_model_at_end": ("সেরা চেকপয়েন্ট রাখা", "Keep the best checkpoint"),
     "training.logging_steps": ("কয় ধাপ পরপর হিসাব", "Steps between log lines"),
     "training.gradient_checkpointing": ("গ্রেডিয়েন্ট চেকপয়েন্টিং", "Gradient checkpointing"),
+    "training.activation_offloading": ("অ্যাকটিভেশন র‍্যামে রাখা (offloading)", "Activation offloading"),
     "training.seed": ("সিড (seed)", "Seed"),
     "training.sample_prompts": ("যেসব কথার উত্তর দেখবেন", "Messages to watch"),
     "generation.max_new_tokens": ("উত্তরের সর্বোচ্চ দৈর্ঘ্য (টোকেন)", "Longest reply (tokens)"),
@@ -270,6 +271,10 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
     "training.gradient_checkpointing": (
         "মেমোরি ফুরোলে চালু করুন: মেমোরি অনেক কম লাগে, সময় প্রায় তিন ভাগের এক ভাগ বাড়ে।",
         "Turn it on if memory runs out: far less memory, for about a third more time.",
+    ),
+    "training.activation_offloading": (
+        "গ্রেডিয়েন্ট চেকপয়েন্টিং চালু থাকলে জিপিইউর মেমোরি আরও বাঁচে, সময় প্রায় একই থাকে; auto নিজেই ঠিক করে।",
+        "With gradient checkpointing it saves more of the GPU's memory for hardly any time; auto sees to it.",
     ),
     "training.seed": (
         "সারির ক্রম আর অ্যাডাপ্টারের শুরুটা ঠিক করে; দুটো রান তুলনা করতে চাইলে একই রাখুন।",

@@ -9,7 +9,7 @@ from typing import Any
 
 from finetune import models
 from finetune.recipe import Recipe
-from finetune.training import processes
+from finetune.training import engine, processes
 from finetune.training.runs import Run
 
 
@@ -19,6 +19,7 @@ def of(run: Run, recipe: Recipe) -> dict[str, Any]:
 
     t, compute = recipe.training, models.compute_dtype(recipe.base.dtype)
     autocast = not t.padding_free  # else products compute in the base's format by themselves
+    by_trl = torch.cuda.is_available() and t.engine != engine.UNSLOTH
     batch, steps = share(recipe)
     return {
         "output_dir": str(run.checkpoints),
@@ -46,6 +47,8 @@ def of(run: Run, recipe: Recipe) -> dict[str, Any]:
         "logging_steps": t.logging_steps,
         "logging_first_step": True,
         "gradient_checkpointing": t.gradient_checkpointing,
+        # TRL's own, for padded runs on a card; without padding `host_memory.py` does it, and Unsloth has its own way.
+        "activation_offloading": autocast and t.activation_offloading and by_trl,
         "seed": t.seed,
         "data_seed": t.seed,
         "bf16": autocast and compute is torch.bfloat16,

@@ -20,9 +20,14 @@ from finetune.training.memory import Shape
 USABLE = 0.95
 """Share of the memory that the peak may take: PyTorch's allocator never gets by without gaps."""
 
-ENOUGH = 4096
-"""Tokens a pass from which on a card has more to do than its host has kernels to launch (about a quarter of a second
-at 17,000 tokens a second on an H200). Below it, recomputing is the better bargain."""
+ENOUGH = 8192
+"""Tokens a pass from which on a card has more to do than its host has kernels to launch: the 4-bit base with its layers
+recomputed took a third of a second of launches a pass on an H200 (BENCHMARKS.md). Below it, recomputing is the better
+bargain."""
+
+IN_FLIGHT = 4
+"""Layers' inputs on the card at once where they wait in the host's memory: two that leave, one that is used, one that
+comes (`host_memory.py`)."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ def _told(recipe: Recipe, machine: Machine) -> Batching:
     found = Batching(recipe, "")
     recomputed = f"the MLPs of {found.recompute_mlps} layers" if found.recompute_mlps else "nothing"
     recomputed = "layers" if recipe.training.gradient_checkpointing else recomputed
+    if recipe.training.activation_offloading:
+        recomputed += ", what is kept for it in the host's memory"
     limit = f"at most {found.most_tokens:,} tokens" if found.most_tokens else "one batch"
     why = (
         f"no padding, {recipe.effective_batch} examples an update in passes of {limit}, recomputing {recomputed}:"
@@ -164,7 +171,7 @@ def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[tuple[R
     What the recipe says of tokens and MLPs stands where its plan is as_written; 0 and 0 leave both to this machine.
     """
     t = recipe.training
-    ways = [(False, shape.layers * quarters // 4) for quarters in range(5)]
+    ways = [(False, shape.layers * quarters // 4, False) for quarters in range(5)]
     settings: dict[str, Any] = {}
     if t.plan == "auto":
         most = min(recipe.effective_batch, describe("training.per_device_train_batch_size")["high"])
@@ -175,13 +182,17 @@ def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[tuple[R
             "training.per_device_train_batch_size": batch,
             "training.gradient_accumulation_steps": recipe.effective_batch // batch,
         }
-        ways.append((True, 0))
+        ways += [(True, 0, False), (True, 0, True)]
     elif t.gradient_checkpointing:
-        ways = [(True, 0)]
-    elif t.most_tokens or t.recompute_mlps:
-        ways = [(False, t.recompute_mlps)]
-    for checkpointing, recompute_mlps in ways:
-        settings |= {"training.gradient_checkpointing": checkpointing, "training.recompute_mlps": recompute_mlps}
+        ways = [(True, 0, t.activation_offloading)]
+    elif t.most_tokens or t.recompute_mlps or t.activation_offloading:
+        ways = [(False, t.recompute_mlps, t.activation_offloading)]
+    for checkpointing, recompute_mlps, offloading in ways:
+        settings |= {
+            "training.gradient_checkpointing": checkpointing,
+            "training.recompute_mlps": recompute_mlps,
+            "training.activation_offloading": offloading,
+        }
         settled = recipe.with_settings(settings)
         yield settled, _room(settled, machine, shape)
 
@@ -234,7 +245,8 @@ def token_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     way_back = width * 6 * shape.intermediate
     ends = (4 + 4 * width) * shape.hidden
     if recipe.training.gradient_checkpointing:
-        return shape.layers * width * shape.hidden + layer + gates + way_back + ends
+        inputs = IN_FLIGHT if recipe.training.activation_offloading else shape.layers
+        return inputs * width * shape.hidden + layer + gates + way_back + ends
     return shape.layers * layer + max(0, shape.layers - recipe.training.recompute_mlps) * gates + way_back + ends
 
 

@@ -7,13 +7,14 @@ through `attention.py`. It does not know what fits a card: it is told how many t
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from finetune.data.prompts import IGNORED
-from finetune.training import flat_optimizer, fused_loss
+from finetune.training import flat_optimizer, fused_loss, host_memory
 
 
 def passes(lengths: Sequence[int], most_tokens: int | None) -> list[list[int]]:
@@ -92,9 +93,14 @@ def model_layers(model: Any) -> int:
     return getattr(model, "module", model).config.num_hidden_layers
 
 
-def trainer(parent: type) -> type:
-    """A trainer class like `parent`, TRL's SFTTrainer, that takes the batches of `collator`."""
+def trainer(parent: type, *, activation_offloading: bool = False) -> type:
+    """A trainer class like `parent`, TRL's SFTTrainer, that takes the batches of `collator`.
+
+    activation_offloading: what autograd saves waits in the host's memory (`host_memory.py`), on a card.
+    """
     import torch
+
+    saving = host_memory.HostMemory().saving if activation_offloading else contextlib.nullcontext
 
     class PaddingFreeTrainer(parent):
         """Learns from a batch pass by pass, without ever making all logits; counts the tokens it learns from."""
@@ -128,7 +134,8 @@ def trainer(parent: type) -> type:
             """The cross-entropy of every label, divided by `num_items_in_batch`, or by their number."""
             labels = inputs["labels"][0, 1:]
             told = labels != IGNORED
-            states = hidden_states(model, inputs)[:-1][told]
+            with saving():
+                states = hidden_states(model, inputs)[:-1][told]
             head = self.accelerator.unwrap_model(model).get_output_embeddings()
             loss = fused_loss.cross_entropy(states, head.weight, labels[told])
             if num_items_in_batch is None:

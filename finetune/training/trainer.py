@@ -225,7 +225,9 @@ def _sft_trainer(recipe: Recipe, given: dict[str, Any], watch: stopping.LossWatc
         # chunked_nll: logits of the reply only: half the work here, and no 128k-wide tensor on a GPU
         loss_type="nll" if own_loss else "chunked_nll",
     )
-    kind = padding_free.trainer(SFTTrainer) if without_padding else SFTTrainer
+    kind: type = SFTTrainer
+    if without_padding:
+        kind = padding_free.trainer(SFTTrainer, activation_offloading=recipe.training.activation_offloading)
     if not own_loss:  # Unsloth lays batches out and weighs them in ways of its own
         kind = by_length.trainer(SFTTrainer)
     if processes.count() > 1:

@@ -55,3 +55,24 @@ def test_the_count_stays_one_when_it_is_looked_at_again(four_cards, tmp_path):
     assert one.device.type == "cpu" and (one.n_gpu, one.train_batch_size) == (1, 8)
     nowhere = arguments.one_card(TrainingArguments(str(tmp_path), use_cpu=True, report_to="none"))
     assert (nowhere.n_gpu, nowhere.train_batch_size) == (0, 8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "by_trl"),
+    [
+        ({}, True),
+        ({"training.padding_free": True, "training.plan": "as_written"}, False),  # host_memory.py does it
+        ({"training.engine": "unsloth", "base.dtype": "auto"}, False),
+        ({"training.activation_offloading": False}, False),
+    ],
+)
+def test_trl_keeps_activations_in_the_hosts_memory_for_padded_runs_on_a_card_only(
+    tmp_path, tiny_base, monkeypatch, settings, by_trl
+):
+    asked = recipe(tiny_base, write_csv(tmp_path / "corpus.csv"))
+    asked = asked.with_settings({"training.activation_offloading": True, **settings})
+    run = runs.create(tmp_path, asked)
+    assert arguments.of(run, asked)["activation_offloading"] is False, "there is no card"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(arguments.models, "compute_dtype", lambda dtype: torch.bfloat16)
+    assert arguments.of(run, asked)["activation_offloading"] is by_trl
