@@ -36,7 +36,7 @@ STEP_KERNELS = {
     "norms": ("norm",),
     "gates of the MLPs": ("gated",),
     "sorting and sums, for sampling": ("radix", "reduce", "mbtopk"),
-    "output matrix, and reading the prompt": ("nvjet", "Dequantize"),
+    "output matrix, and reading the prompt": ("nvjet", "unpack"),
 }
 """Kinds of kernels, by what stands in their names; the first kind that fits counts."""
 
@@ -87,34 +87,39 @@ def training_profile(found: Mapping[str, Any]) -> list[str]:
 
 
 def step_profile(found: Mapping[str, Any]) -> list[str]:
-    """Lines of the table of the kernels that took the most of one reply, microseconds a token by kind."""
-    kinds = by_kind(found["parts"]["kernels of a step"], STEP_KERNELS, "us")
-    told = [(kind, value) for kind, value in kinds.items() if value]
-    rows = [f"| {kind} | {value:,.0f} |" for kind, value in (*told, ("together", sum(kinds.values())))]
-    return ["| kernels | µs a token |", "|---|---|", *rows]
+    """Lines of the table of the kernels that took the most of a reply and of a pair, microseconds a step by kind."""
+    parts = found["parts"]
+    both = [by_kind(parts[name], STEP_KERNELS, "us") for name in ("kernels of a step", "kernels of a pair's step")]
+    rows = [(kind, [kinds[kind] for kinds in both]) for kind in both[0] if any(kinds[kind] for kinds in both)]
+    rows.append(("together", [sum(kinds.values()) for kinds in both]))
+    told = [f"| {kind} | " + " | ".join(f"{value:,.0f}" for value in values) + " |" for kind, values in rows]
+    return ["| kernels | µs a step of a reply | of a pair |", "|---|---|---|", *told]
 
 
 def products_table(found: Mapping[str, Any]) -> list[str]:
-    """Lines of the table of a layer's 4-bit products, each by the fastest tile that was tried."""
+    """Lines of the table of a layer's 4-bit products, each by the fastest tiling that was tried."""
     rows = [
-        "| product of a layer | one row, µs | TB/s | two rows, µs | two rows ÷ one | bitsandbytes' for two, µs |",
-        "|---|---|---|---|---|---|",
+        "| product of a layer | one row, µs | TB/s | two rows, µs | eight rows, µs | two rows ÷ one |"
+        " bitsandbytes' for two, µs |",
+        "|---|---|---|---|---|---|---|",
     ]
     fastest: dict[str, dict[int, dict[str, float]]] = {}
     for one in found["parts"]["products"]:
-        tiles = [value for key, value in one.items() if key.startswith("(") and isinstance(value, dict)]
-        best = min(tiles, key=lambda tile: tile["us"])
+        if not one["rows"]:  # how long the matrix takes to be unpacked
+            continue
+        tilings = [value for key, value in one.items() if key.startswith("(") and isinstance(value, dict)]
+        best = min(tilings, key=lambda tiling: tiling["us"])
         megabytes = best["us"] * best["gb_per_s"] / 1000
         row = {"us": best["us"], "megabytes": megabytes, "theirs": one["bitsandbytes"]["us"]}
         fastest.setdefault(one["product"], {})[one["rows"]] = row
     fastest["all four"] = {
         count: {key: sum(of[count][key] for of in fastest.values()) for key in ("us", "megabytes", "theirs")}
-        for count in (1, 2)
+        for count in (1, 2, 8)
     }
     for name, of in fastest.items():
-        one, two = of[1], of[2]
+        one, two, eight = of[1], of[2], of[8]
         rows.append(
-            f"| {name} | {one['us']:.1f} | {one['megabytes'] / one['us']:.2f} | {two['us']:.1f} |"
+            f"| {name} | {one['us']:.1f} | {one['megabytes'] / one['us']:.2f} | {two['us']:.1f} | {eight['us']:.1f} |"
             f" {two['us'] / one['us']:.2f} | {two['theirs']:.1f} |"
         )
     return rows
