@@ -19,6 +19,7 @@ from finetune.__main__ import app, home
 from finetune.recipe import ROOT, Recipe, default, presets
 from finetune.training import queue, runs
 from tests.conftest import COLUMNS, kept_environment
+from tests.review import evaluations
 
 SPLITS = ["test.jsonl", "train.jsonl", "validation.jsonl"]
 
@@ -430,3 +431,30 @@ def test_evaluate_hands_on_how_long_a_reply_may_be(monkeypatch):
     monkeypatch.setattr(evaluation_order, "of_demo", asked)
     assert "validation, 4, 7" in refused("evaluate", "--split", "validation", "--limit", 4, "--new-tokens", 7)
     assert "test, 4, None" in refused("evaluate", "--limit", 4)
+
+
+def laid_out(own_home, name, **changes):
+    """A run with an evaluation by hand in its folder."""
+    run = runs.create(own_home, Recipe.read("demo"))
+    evaluations.lay_out(run.folder / "evaluations" / "test-1", name=name, **changes)
+    return run.folder
+
+
+def test_between_says_of_two_runs_and_of_the_demo_whether_the_second_is_better(own_home):
+    first, second = laid_out(own_home, "run-a", gain=0.5), laid_out(own_home, "run-b", gain=0.75)
+    result = invoke("between", first, second, "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["runs"], told["prompts"]) == (0, ["run-a", "run-b"], 24)
+    assert told["figures"]["bits_per_character"]["difference"]["mean"] == pytest.approx(-0.25)
+    evaluations.lay_out(own_home / "evaluations" / "test-1")
+    lines = invoke("between", "demo", second / "evaluations" / "test-1").stdout.splitlines()
+    assert any(line.startswith("run-b needs") and line.endswith("than demo") for line in lines)
+
+
+def test_between_refuses_in_one_line_what_cannot_be_compared(own_home, tmp_path):
+    first = laid_out(own_home, "run-a")
+    assert "not asked the same questions" in refused("between", first, laid_out(own_home, "run-b", texts="others"))
+    assert "twice" in refused("between", first, first)
+    assert "no finished evaluation of the validation split" in refused("between", first, first, "--split", "validation")
+    assert "not a run's folder" in refused("between", first, tmp_path)
+    assert "no split" in refused("between", first, first, "--split", "train")
