@@ -20,13 +20,7 @@ differently, in the fourth digit. More is another model under the same name."""
 def check(first: Evaluation, second: Evaluation) -> None:
     """ReviewError where the two cannot be compared, as far as their orders tell: one sentence, which says why."""
     for one in (first, second):
-        if not one.whole:
-            raise ReviewError(
-                f"The evaluation of {one.order['name']} in {one.folder.name} is not finished. Finish it with `python -m"
-                " finetune evaluate`, then compare.",
-                key="between.unfinished",
-                run=one.order["name"],
-            )
+        one.check_whole()
     a, b = first.order, second.order
     if first.folder.resolve() == second.folder.resolve():
         raise ReviewError(

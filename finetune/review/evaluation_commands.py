@@ -1,18 +1,20 @@
 """Evaluation on the command line; each command is a few lines over the module that does the work.
 
-`evaluate` scores held-out questions, `between` sets two runs that did against each other, `judge` asks a language
-model.
+`evaluate` scores held-out questions, `report` makes a page of that to print, `between` sets two runs that did against
+each other, `judge` asks a language model.
 """
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from finetune.errors import ReviewError
+from finetune.errors import ReviewError, RunError
 from finetune.models import DEMO
 from finetune.recipe import Recipe
 from finetune.review.evaluation import ORDER, Evaluation, within
@@ -61,6 +63,49 @@ def _evaluated(progress: Any) -> None:
         left = "" if progress.left is None else f", {progress.left:.0f} s left"
         text = f"\r{progress.stage}: {progress.done:,} of {progress.total:,} questions{left}"
         print(f"{text:60}", end="\n" if progress.done == progress.total else "", file=sys.stderr, flush=True)
+
+
+@app.command()
+def report(
+    what: Annotated[str, typer.Argument(help="A run's folder, an evaluation's, or demo; of several the latest.")],
+    split: Annotated[str, typer.Option(help="test or validation, of runs.")] = "test",
+    language: Annotated[str, typer.Option(help="bn or en.")] = "bn",
+    out: Annotated[Path | None, typer.Option(help="The HTML file; by default named after it, in this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write an evaluation as one HTML page to print or send, checkpoints and judge with it; asks no model."""
+    from finetune.review import evaluation_order, evaluation_report, judging
+    from finetune.review.evaluation_words import LANGUAGES, evaluation_words
+
+    with told_to_user(), only_json(as_json):
+        evaluation_order.check_split(split)
+        if language not in LANGUAGES:
+            raise usage("--language", f"choose {' or '.join(LANGUAGES)}.")
+        one = _made(what, split)[0]
+        one.check_whole()
+        file = out or Path(f"{one.order['name']}-{one.folder.name}.{language}.html")
+        page = evaluation_report.page(
+            one,
+            evaluation_words(language),
+            language,
+            steps=_steps(one),
+            judged=judging.read(one.folder),
+            date=time.strftime("%Y-%m-%d"),
+        )
+        file.write_text(page, encoding="utf-8")
+    show({"file": str(file)}, as_json, [f"written to {file}"])
+
+
+def _steps(one: Evaluation) -> Sequence[Mapping[str, Any]]:
+    """What the run in whose folder an evaluation lies paid at its checkpoints; nothing where it lies elsewhere."""
+    from finetune.review import bits_over_steps
+    from finetune.training import runs
+
+    try:
+        run = runs.at(one.folder.resolve().parent.parent)
+    except RunError:
+        return ()
+    return bits_over_steps.read(run).get(bits_over_steps.SPLIT, ())
 
 
 @app.command()

@@ -43,7 +43,7 @@ def test_an_evaluation_that_is_not_finished_is_refused(first, tmp_path):
     (folder / SCORES).unlink()
     with pytest.raises(ReviewError, match="run-b .*not finished") as caught:
         comparable.check(first, Evaluation.open(folder))
-    assert caught.value.key == "between.unfinished"
+    assert caught.value.key == "evaluation.unfinished"
 
 
 def test_an_evaluation_is_not_compared_with_itself(first):
