@@ -82,13 +82,14 @@ class Comparison:
 
     @property
     def names(self) -> tuple[str, str]:
-        """What the two are called; where that is the same, with what tells their weights apart."""
-        results = [one.result or {} for one in (self.first, self.second)]
-        first, second = (str(one["name"]) for one in results)
-        if first != second:
-            return first, second
-        first, second = (f"{one['name']} {one['fingerprint'][:FINGERPRINT]}" for one in results)
-        return first, second
+        """What the two are called; where that is the same, with their weights, or if those are too, their folders."""
+        pair = (self.first, self.second)
+        names, weights = ([str((one.result or {})[key]) for one in pair] for key in ("name", "fingerprint"))
+        if names[0] != names[1]:
+            return names[0], names[1]
+        folders = [one.folder.name for one in pair]
+        apart = folders if weights[0] == weights[1] else [one[:FINGERPRINT] for one in weights]
+        return f"{names[0]} {apart[0]}", f"{names[1]} {apart[1]}"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it but the texts, as JSON can hold it; `leakage` says what was found for each run."""

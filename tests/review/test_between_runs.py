@@ -142,6 +142,12 @@ def test_two_evaluations_of_one_name_are_told_apart_by_their_weights(tmp_path):
     assert between_runs.compare(*pair).names == ("run-a ab12ab12", "run-a cd34cd34")
 
 
+def test_the_same_weights_asked_otherwise_are_told_apart_by_their_folders(tmp_path):
+    settings = {**evaluations.DESCRIBED["settings"], "repetition_penalty": 1.2}
+    pair = laid_out(tmp_path / "plain"), laid_out(tmp_path / "penalised", settings=settings)
+    assert between_runs.compare(*pair).names == ("run-a plain", "run-a penalised")
+
+
 def test_files_that_hold_other_questions_than_their_order_says_are_refused(pair):
     rewritten(pair[1].folder, BITS, lambda n, line: line.update(id=f"other-{n}"))
     with pytest.raises(ReviewError) as caught:

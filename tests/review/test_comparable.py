@@ -1,5 +1,7 @@
 """finetune/review/comparable.py: what cannot be compared is refused in one sentence that names both runs."""
 
+import shutil
+
 import pytest
 
 from finetune.errors import ReviewError
@@ -46,9 +48,11 @@ def test_an_evaluation_that_is_not_finished_is_refused(first, tmp_path):
     assert caught.value.key == "evaluation.unfinished"
 
 
-def test_an_evaluation_is_not_compared_with_itself(first):
-    with pytest.raises(ReviewError, match="twice"):
-        comparable.check(first, Evaluation.open(first.folder))
+def test_an_evaluation_is_not_compared_with_itself_or_with_a_copy_of_itself(first, tmp_path):
+    copy = shutil.copytree(first.folder, tmp_path / "copy")
+    for folder in (first.folder, copy):
+        with pytest.raises(ReviewError, match="twice"):
+            comparable.check(first, Evaluation.open(folder))
 
 
 @pytest.mark.parametrize(
