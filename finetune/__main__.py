@@ -1,7 +1,7 @@
 """The command line: `python -m finetune COMMAND`.
 
 Each command is a few lines over the module that does the work; `terminal.py` says how they speak, and the commands
-of review and evaluation stand in `review/commands.py`.
+of review and evaluation stand in `review/commands.py` and `review/evaluation_commands.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 
 from finetune.recipe import Recipe, presets
 from finetune.review import commands as review
+from finetune.review import evaluation_commands as evaluation
 from finetune.terminal import Json, home, only_json, show, tell, told_to_user, usage
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(review.app)
+app.add_typer(evaluation.app)
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.setting=value, may be repeated.")]
 

@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 from finetune import models
 from finetune.__main__ import app, home
 from finetune.recipe import ROOT, Recipe, default, presets
+from finetune.review.evaluation_words import EVALUATION
 from finetune.training import queue, runs
 from tests.conftest import COLUMNS, kept_environment
+from tests.review import evaluations
 
 SPLITS = ["test.jsonl", "train.jsonl", "validation.jsonl"]
 
@@ -430,3 +432,64 @@ def test_evaluate_hands_on_how_long_a_reply_may_be(monkeypatch):
     monkeypatch.setattr(evaluation_order, "of_demo", asked)
     assert "validation, 4, 7" in refused("evaluate", "--split", "validation", "--limit", 4, "--new-tokens", 7)
     assert "test, 4, None" in refused("evaluate", "--limit", 4)
+
+
+def laid_out(own_home, name, **changes):
+    """A run with an evaluation by hand in its folder."""
+    run = runs.create(own_home, Recipe.read("demo"))
+    evaluations.lay_out(run.folder / "evaluations" / "test-1", name=name, **changes)
+    return run.folder
+
+
+def test_between_says_of_two_runs_and_of_the_demo_whether_the_second_is_better(own_home):
+    first, second = laid_out(own_home, "run-a", gain=0.5), laid_out(own_home, "run-b", gain=0.75)
+    result = invoke("between", first, second, "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["runs"], told["prompts"]) == (0, ["run-a", "run-b"], 24)
+    assert told["figures"]["bits_per_character"]["difference"]["mean"] == pytest.approx(-0.25)
+    evaluations.lay_out(own_home / "evaluations" / "test-1")
+    lines = invoke("between", "demo", second / "evaluations" / "test-1").stdout.splitlines()
+    assert any(line.startswith("run-b needs") and line.endswith("than demo") for line in lines)
+
+
+def test_between_refuses_in_one_line_what_cannot_be_compared(own_home, tmp_path):
+    first = laid_out(own_home, "run-a")
+    assert "not asked the same questions" in refused("between", first, laid_out(own_home, "run-b", texts="others"))
+    assert "twice" in refused("between", first, first)
+    assert "no finished evaluation of the validation split" in refused("between", first, first, "--split", "validation")
+    assert "not a run's folder" in refused("between", first, tmp_path)
+    assert "no split" in refused("between", first, first, "--split", "train")
+
+
+def test_report_writes_an_evaluation_as_a_page_with_its_checkpoints_in_the_language_asked_for(
+    own_home, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folder = laid_out(own_home, "run-a")
+    points = [{"step": step, "bits_per_character": 1.5, "low": 1.4, "high": 1.6} for step in (0, 50)]
+    steps = folder / "evaluations" / "steps-validation-1.jsonl"
+    steps.write_text("".join(json.dumps(point | {"fingerprint": ""}) + "\n" for point in points), encoding="utf-8")
+    assert invoke("report", folder).stdout == "written to run-a-test-1.bn.html\n"
+    page = Path("run-a-test-1.bn.html").read_text(encoding="utf-8")
+    assert '<html lang="bn"' in page and EVALUATION["steps.title"][0] in page
+    asked = invoke("report", folder / "evaluations" / "test-1", "--language", "en", "--out", "en.html", "--json")
+    assert json.loads(asked.stdout) == {"file": "en.html"}
+    page = Path("en.html").read_text(encoding="utf-8")
+    assert '<html lang="en"' in page and EVALUATION["steps.title"][1] in page
+
+
+def test_report_of_an_evaluation_outside_any_run_has_no_checkpoints(own_home, tmp_path):
+    folder = evaluations.lay_out(tmp_path / "away" / "test-1")
+    assert invoke("report", folder, "--language", "en", "--out", tmp_path / "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert EVALUATION["title"][1] in page and EVALUATION["steps.title"][1] not in page
+
+
+def test_report_refuses_in_one_line_what_it_cannot_write(own_home, tmp_path):
+    assert "choose bn or en" in refused("report", "demo", "--language", "fr")
+    assert "no finished evaluation of the test split" in refused("report", "demo")
+    folder = evaluations.lay_out(tmp_path / "half")
+    (folder / "scores.json").unlink()
+    assert "is not finished" in refused("report", folder)
+    whole = evaluations.lay_out(tmp_path / "whole")
+    assert "Check the path" in refused("report", whole, "--out", tmp_path / "nowhere" / "page.html")

@@ -1,8 +1,8 @@
-"""What the Evaluate tab says, in Bengali and English; what figures are called stands in `wording_evaluation.py`."""
+"""What the Evaluate tab says, in Bengali and English; what figures are called stands in `evaluation_words.py`."""
 
 from __future__ import annotations
 
-from ui.wording_evaluation import EVALUATION
+from finetune.review.evaluation_words import EVALUATION
 
 LABELS: dict[str, tuple[str, str]] = {
     "tab.evaluate": ("মূল্যায়ন", "Evaluate"),
@@ -41,6 +41,7 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "evaluate.start": ("মূল্যায়ন শুরু করুন", "Start evaluating"),
     "evaluate.which": ("কোন মূল্যায়ন", "Evaluation"),
+    "evaluate.against": ("কোন রানের সঙ্গে মেলাবেন", "Against another run"),
     "evaluate.spread": ("যে কোনো মাপ উত্তর ধরে ধরে", "Any figure, reply by reply"),
     "evaluate.spread.of": ("কোন মাপ", "Figure"),
     "evaluate.take": ("নামিয়ে নিন", "Download"),
@@ -86,6 +87,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "No evaluation yet. Start one under “Ask”.",
     ),
     "evaluate.all": ("সব মূল্যায়ন", "All evaluations"),
+    "evaluate.against.nobody": ("কারও সঙ্গে নয়", "None"),
     "evaluate.questions": ("{count}টি প্রশ্ন", "{count} questions"),
     "evaluate.split.test": ("পরীক্ষার ভাগ", "test"),
     "evaluate.split.validation": ("যাচাইয়ের ভাগ", "validation"),

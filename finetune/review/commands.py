@@ -1,7 +1,6 @@
-"""Review and evaluation on the command line; each command is a few lines over the module that does the work.
+"""Review on the command line; each command is a few lines over the module that does the work.
 
-`pairs` writes what people judge on the page, `verdict` reads their votes, `preferences` makes the next data set;
-`evaluate` scores held-out questions, `judge` asks a language model.
+`pairs` writes what people judge on the page, `verdict` reads their votes, `preferences` makes the next data set.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finetune.recipe import Recipe, default
+from finetune.recipe import default
 from finetune.review import orders
 from finetune.review.preferences import Preferences
 from finetune.terminal import Json, home, only_json, show, told_to_user, usage
@@ -108,80 +107,6 @@ def _with_feedback(found: Preferences) -> Preferences:
     store.screen_again()
     more = preference_rows(store.rows()).single_turn()
     return replace(found, dpo=found.dpo + more.dpo, kto=found.kto + more.kto, given=len(more.dpo) + len(more.kto))
-
-
-@app.command()
-def judge(
-    what: Annotated[str, typer.Argument(help="A set of pairs by its name, or an evaluation's folder.")],
-    model: Annotated[str, typer.Option(help="The judge: MODEL@URL of an OpenAI-compatible server.")],
-    language: Annotated[str, typer.Option(help="In which it is asked: en or bn.")] = "en",
-    as_json: Json = False,
-) -> None:
-    """Ask a language model which replies are better, both ways round, and how far it agrees with people's votes.
-
-    Questions and replies go to that server, but for what needs care.
-    """
-    from finetune.inference.remote import RemoteBackend
-    from finetune.review import judging, pair_sets
-    from finetune.review.evaluation import Evaluation
-    from finetune.review.reviewing import Reviewing
-
-    with told_to_user(), only_json(as_json):
-        name, at, url = model.rpartition("@")
-        if not (name and at and url):
-            raise usage("--model", "name the judge and its server: MODEL@URL.")
-        votes: list[dict[str, Any]] = []
-        if Path(what).is_dir():
-            folder, items = Path(what), judging.of_evaluation(Evaluation.open(Path(what)))
-        else:
-            found = pair_sets.read(home(), what)
-            folder, items, votes = found.folder, judging.of_set(found), Reviewing(home()).votes.lines(what)
-        judgements = judging.judge(items, RemoteBackend(url, name), model, folder / judging.FILE, language)
-        result = {"judge": name, **judging.figures(items, judgements, votes)}
-        judging.save(folder, result)
-    show(result, as_json, judging.table(result))
-
-
-@app.command()
-def evaluate(
-    run: Annotated[Path | None, typer.Option(help="A run's folder; by default the demo adapter on its corpus.")] = None,
-    split: Annotated[str, typer.Option(help="test or validation.")] = "test",
-    limit: Annotated[int | None, typer.Option(help="Ask only so many questions.", min=1)] = None,
-    new_tokens: Annotated[
-        int | None, typer.Option(help="Of a reply at most; by default as the recipe says.", min=1)
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Its folder; by default in the run's evaluations/.")] = None,
-    resume: Annotated[bool, typer.Option("--resume/--anew", help="Go on with what is there, or begin again.")] = True,
-    as_json: Json = False,
-) -> None:
-    """Score base and tuned on held-out questions: bits per character, overlap, and what can be counted in replies."""
-    from finetune.inference.backends import LocalBackend
-    from finetune.review import evaluating, evaluation_figures, evaluation_order
-    from finetune.training import evaluated, runs
-
-    with told_to_user(), only_json(as_json):
-        chosen = None if run is None else runs.at(run)
-        recipe = Recipe.read("demo") if chosen is None else chosen.recipe()
-        backend = LocalBackend(recipe.base.model)
-        order = (
-            evaluation_order.of_demo(backend, split, limit, new_tokens)
-            if chosen is None
-            else evaluation_order.of_run(chosen, backend, split, limit, new_tokens)
-        )
-        folder = out or evaluation_order.place(home(), chosen, order)
-        if not resume:
-            evaluating.forget(folder)
-        result = evaluating.run(folder, order, backend, report=_evaluated).result
-        if chosen is not None:
-            evaluated.keep(chosen, result)
-    show({**result, "folder": str(folder)}, as_json, [*evaluation_figures.table(result), f"written to {folder}"])
-
-
-def _evaluated(progress: Any) -> None:
-    if sys.stderr.isatty():
-        left = "" if progress.left is None else f", {progress.left:.0f} s left"
-        text = f"\r{progress.stage}: {progress.done:,} of {progress.total:,} questions{left}"
-        print(f"{text:60}", end="\n" if progress.done == progress.total else "", file=sys.stderr, flush=True)
 
 
 def table(result: dict[str, Any]) -> list[str]:

@@ -104,6 +104,16 @@ class Evaluation:
         """True where every reply is written and scored."""
         return self.result is not None
 
+    def check_whole(self) -> None:
+        """ReviewError where it is not finished."""
+        if not self.whole:
+            raise ReviewError(
+                f"The evaluation of {self.order['name']} in {self.folder.name} is not finished. Finish it with `python"
+                " -m finetune evaluate` first.",
+                key="evaluation.unfinished",
+                run=self.order["name"],
+            )
+
     def figures(self) -> tuple[Figure, ...]:
         """The table: every figure of base and tuned with its interval, and the difference. Empty until it is whole."""
         if self.result is None:

@@ -55,7 +55,7 @@ def page(
 ) -> str:
     """The whole report of an evaluation that is whole, for A4 or a screen of any width.
 
-    words: what `ui.wording_evaluation.evaluation_words(language)` gives. steps: points of `bits_over_steps`. judged:
+    words: what `evaluation_words.evaluation_words(language)` gives. steps: points of `bits_over_steps`. judged:
     what `judging.figures` gives, with the judge's name as `judge`. date: of the report, as it is to be read.
     """
     result, spoken = evaluation.result, Spoken(words, language)

@@ -6,14 +6,38 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from finetune.recipe import Recipe
+from finetune.review.evaluation import FOLDER
+from finetune.review.evaluation_words import EVALUATION
+from finetune.training import runs
 from tests.browser.test_tabs import EVALUATE, bengali, button, go_to, settle, unfold
-from ui.wording import SENTENCES
+from tests.review import evaluations
+from tests.serving import running_app
+from ui.wording import LABELS, SENTENCES
 
 pytestmark = pytest.mark.browser
 
 QUESTIONS = 20
 LONGEST = 120_000
 """Milliseconds before an evaluation is given up; on a quiet machine twenty questions take ten seconds."""
+
+
+@pytest.fixture
+def open_own(browser, tmp_path):
+    """Opens the page of an app of the test's own: a run and the demo have answered the same questions."""
+    home = tmp_path / "home"
+    run = runs.create(home, Recipe.read("demo"))
+    evaluations.lay_out(run.folder / FOLDER / "test-1", name=run.name, said_at=dict.fromkeys(range(12), "হ্যাঁ।"))
+    evaluations.lay_out(home / FOLDER / "test-1", gain=0.8)
+    with running_app(tmp_path) as own:
+
+        def opened(width):
+            page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+            page.goto(own.address)
+            page.get_by_role("tab").nth(2).wait_for()
+            return page
+
+        yield opened
 
 
 def open_page_of(page, key):
@@ -92,3 +116,29 @@ def test_what_cannot_be_judged_is_one_sentence_and_no_server_is_asked(page, app)
     toast = page.get_by_test_id("toast-body").first
     expect(toast).to_be_visible()
     assert "বিচারক" in toast.inner_text() or "মূল্যায়ন" in toast.inner_text()
+
+
+def test_another_run_that_was_asked_the_same_can_be_set_beside_the_chosen_one(open_own, screenshot):
+    """On the widths of a desk and a phone, in both languages."""
+    for width in (1280, 390):
+        page = open_own(width)
+        go_to(page, EVALUATE)
+        open_page_of(page, "evaluate.page.figures")
+        chooser = page.locator("#evaluate-against input")
+        expect(chooser).to_have_value(SENTENCES["evaluate.against.nobody"][0])
+        chooser.click()
+        page.get_by_role("option").nth(1).click()
+        section = page.locator("#evaluate-between")
+        expect(section.locator("h2").first).to_have_text(EVALUATION["between.title"][0])
+        expect(section.locator("thead").first).to_contain_text("demo-001")
+        expect(section.locator(".told")).to_contain_text("বিট")
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), width
+        screenshot(page, f"evaluate-between-{width}-bn.png")
+        page.locator("#language").click()
+        page.get_by_role("tab", name=LABELS["tab.evaluate"][1], exact=True).click()
+        page.get_by_role("tab", name=LABELS["evaluate.page.figures"][1], exact=True).click()
+        expect(section.locator("h2")).to_have_count(0)
+        chooser.click()
+        page.get_by_role("option").nth(1).click()
+        expect(section.locator("h2").first).to_have_text(EVALUATION["between.title"][1])
+        screenshot(page, f"evaluate-between-{width}-en.png")

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as tree
 import pytest
 
 from finetune.review import evaluation_drawing
-from ui.wording_evaluation import evaluation_words
+from finetune.review.evaluation_words import evaluation_words
 
 NONE = {"mean": None, "low": None, "high": None, "n": 0}
 

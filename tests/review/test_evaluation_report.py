@@ -9,9 +9,9 @@ import pytest
 
 from finetune.review import evaluation_report
 from finetune.review.evaluation import REPLIES, Evaluation
+from finetune.review.evaluation_words import EVALUATION, evaluation_words
 from tests.review.evaluations import lay_out
 from tests.review.test_report import EVIL, Nesting
-from ui.wording_evaluation import EVALUATION, evaluation_words
 
 STEPS = [{"step": s, "bits_per_character": b, "low": b - 0.1, "high": b + 0.1} for s, b in ((0, 2.0), (50, 1.5))]
 JUDGED = {

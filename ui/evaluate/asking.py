@@ -11,6 +11,7 @@ from finetune.models import DEMO
 from finetune.review import evaluation_report, html_page
 from finetune.review.evaluation import Evaluation
 from finetune.review.evaluation_order import EVALUATED
+from finetune.review.evaluation_words import evaluation_words
 from finetune.review.spoken import Spoken
 from ui import wording
 from ui.errors import language_of
@@ -19,7 +20,6 @@ from ui.evaluate.background import EVALUATION, Background, Job
 from ui.layout_parts import label, local_choices, note_html
 from ui.maker import for_maker
 from ui.services import Services
-from ui.wording_evaluation import evaluation_words
 
 SECONDS = 1.0
 """Between two looks at an evaluation that is being made."""

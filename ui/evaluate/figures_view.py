@@ -1,4 +1,4 @@
-"""What an evaluation came to: the table with intervals, pictures, the report and the replies to take away.
+"""What an evaluation came to: the table with intervals, pictures, another run beside it, the report to take away.
 
 The figures are made by `finetune.review.evaluating`, the pictures by `evaluation_report`; here they are only shown.
 """
@@ -16,14 +16,14 @@ from finetune.errors import ReviewError
 from finetune.review import bits_over_steps, evaluation_drawing, evaluation_report, judging
 from finetune.review.evaluation import SCORES, Evaluation
 from finetune.review.evaluation_figures import SIDES
+from finetune.review.evaluation_words import evaluation_words
 from finetune.review.spoken import Spoken
 from ui import wording
 from ui.errors import language_of
-from ui.evaluate import chosen
+from ui.evaluate import against, chosen
 from ui.layout_parts import label, note_html
 from ui.maker import for_maker
 from ui.services import Services
-from ui.wording_evaluation import evaluation_words
 
 SHOWN = ("bits_per_character", "chrf")
 """Scores whose lie the figures show anyway."""
@@ -31,7 +31,12 @@ SHOWN = ("bits_per_character", "chrf")
 
 def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
     """Lay out the page and wire it; gives the chooser, so that the replies' page can follow it."""
-    which = gr.Dropdown([], label=label("evaluate.which"), elem_id="evaluate-which")
+    with gr.Row():
+        which = gr.Dropdown([], label=label("evaluate.which"), min_width=300, elem_id="evaluate-which")
+        other = gr.Dropdown(
+            [], label=label("evaluate.against"), min_width=300, visible=False, elem_id="evaluate-against"
+        )
+    between = gr.HTML(padding=False, elem_id="evaluate-between")
     shown = gr.HTML(padding=False, elem_id="evaluation")
     with gr.Accordion(label("evaluate.spread"), open=False):
         score = gr.Dropdown([], label=label("evaluate.spread.of"), elem_id="evaluate-spread-of")
@@ -55,13 +60,15 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
         return [gr.Dropdown(choices=choices, value=name), *show(name, request)]
 
     def show(name: str | None, request: gr.Request) -> list[Any]:
-        """The figures, and the scores to see the lie of; what was made of another evaluation is put away."""
+        """The figures, the runs and the scores to choose from; what was made of another evaluation is put away."""
         language = language_of(request)
         if not name:
             return [
                 note_html("evaluate.none", language),
                 gr.File(visible=False),
                 gr.Dropdown(choices=[], value=None),
+                "",
+                gr.Dropdown(choices=[], value=None, visible=False),
                 "",
             ]
         with for_maker(services, request):
@@ -70,12 +77,20 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
             spoken = Spoken(evaluation_words(language), language)
             scored = [(spoken.told(f"metric.{each}", each), each) for each in one.replies[0].scores["base"]]
             first = next(each for _, each in scored if each not in SHOWN)
+            others = against.choices(services.home, one, language)
             return [
                 figures,
                 gr.File(visible=False),
                 gr.Dropdown(choices=scored, value=first),
                 spread_html(one, first, language),
+                gr.Dropdown(choices=others, value=against.NOBODY if others else None, visible=bool(others)),
+                "",
             ]
+
+    def compared(name: str | None, against_: str | None, request: gr.Request) -> str:
+        """What lies between the chosen evaluation and another run's."""
+        with for_maker(services, request):
+            return against.section_html(services.home, name, against_, language_of(request))
 
     def spread(name: str | None, score_: str | None, request: gr.Request) -> str:
         """How one score lies on both sides."""
@@ -104,10 +119,13 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
 
         return taken(f"{language}.html", write)
 
-    panel = [shown, parcel, score, lying]
+    panel = [shown, parcel, score, lying, other, between]
     private = {"api_visibility": "private", "show_progress": "hidden"}
     tab.select(opened, which, [which, *panel], **private)
     which.input(show, which, panel, trigger_mode="always_last", **private)
+    other.input(
+        compared, [which, other], between, **{**private, "show_progress": "minimal"}, trigger_mode="always_last"
+    )
     score.input(spread, [which, score], lying, trigger_mode="always_last", **private)
     for language, button in reports.items():
         button.click(reported(language), which, parcel, **private)

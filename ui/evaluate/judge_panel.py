@@ -14,6 +14,7 @@ from finetune.errors import ReviewError
 from finetune.inference.remote import RemoteBackend
 from finetune.review import evaluation_report, judging, pair_sets
 from finetune.review.evaluating import Progress
+from finetune.review.evaluation_words import evaluation_words
 from finetune.review.judge_questions import LANGUAGES
 from ui.errors import language_of
 from ui.evaluate import chosen
@@ -23,7 +24,6 @@ from ui.layout_parts import label
 from ui.maker import for_maker
 from ui.pair_titles import title_of
 from ui.services import Services
-from ui.wording_evaluation import evaluation_words
 
 STAGE = "judge"
 

@@ -11,6 +11,7 @@ from finetune import bengali
 from finetune.review import evaluation_report, html_page
 from finetune.review.evaluation import DIFFERENCE, SORTS, Evaluation, Reply
 from finetune.review.evaluation_figures import SIDES
+from finetune.review.evaluation_words import evaluation_words
 from finetune.review.spoken import Spoken
 from ui import wording
 from ui.errors import language_of
@@ -18,7 +19,6 @@ from ui.evaluate import chosen
 from ui.layout_parts import label, note_html
 from ui.maker import for_maker
 from ui.services import Services
-from ui.wording_evaluation import evaluation_words
 
 ROWS = 10
 """Replies on one page."""

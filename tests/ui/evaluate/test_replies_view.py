@@ -1,7 +1,7 @@
 from finetune.review.evaluation import Reply
+from finetune.review.evaluation_words import evaluation_words
 from finetune.review.spoken import Spoken
 from ui.evaluate import replies_view
-from ui.wording_evaluation import evaluation_words
 
 SCORES = {"base": {"chrf": 9.5}, "tuned": {"chrf": None}, "difference": {"chrf": None}}
 

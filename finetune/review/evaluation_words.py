@@ -1,9 +1,11 @@
-"""What an evaluation's report and its pictures say, in Bengali and English; `finetune.review.evaluation_report` gets it.
+"""What an evaluation's report and its pictures say, in Bengali and English, on the page and from the command line.
 
-A key with `{facts}` is a template. `metric.NAME` names each figure, for the Evaluate tab too.
+A key with `{facts}` is a template. `metric.NAME` names each figure, for the Evaluate tab too. It knows no figures.
 """
 
 from __future__ import annotations
+
+LANGUAGES = ("bn", "en")
 
 EVALUATION: dict[str, tuple[str, str]] = {
     "title": ("মূল্যায়ন", "Evaluation"),
@@ -197,6 +199,56 @@ EVALUATION: dict[str, tuple[str, str]] = {
         "উত্তরগুলো লেখা হয়েছে সবচেয়ে সম্ভাব্য শব্দ ধরে, একবারই। আলাপে লেখা উত্তর অন্য রকম হতে পারে।",
         "Replies were written greedily, once. In a chat they come out differently.",
     ),
+    # two runs against each other
+    "between.title": ("দুটো রান পাশাপাশি", "Two runs against each other"),
+    "between.fewer": (
+        "একই {prompts}টি প্রশ্নের আসল উত্তরে {first}-এর চেয়ে {second}-এর {saved} কম বিট লাগে।",
+        "For the references of the same questions ({prompts}), {second} needs {saved} fewer bits than {first}.",
+    ),
+    "between.more": (
+        "একই {prompts}টি প্রশ্নের আসল উত্তরে {first}-এর চেয়ে {second}-এর {saved} বেশি বিট লাগে।",
+        "For the references of the same questions ({prompts}), {second} needs {saved} more bits than {first}.",
+    ),
+    "between.open": (
+        "একই {prompts}টি প্রশ্নের আসল উত্তরে {first} আর {second}-এর কার কম বিট লাগে, বলা যায় না।",
+        "Which of {first} and {second} needs fewer bits for the references of the same questions ({prompts}) cannot be told.",
+    ),
+    "between.better": ("{run} এগিয়ে: {metrics}।", "{run} is better by: {metrics}."),
+    "between.neither": (
+        "কোনো মাপেই একটাকে এগিয়ে বলা যায় না।",
+        "By no figure can one of them be called better.",
+    ),
+    "between.note": (
+        "বন্ধনীতে ৯৫% সীমা। তফাত প্রশ্ন ধরে ধরে: {second} বিয়োগ {first}; শতাংশের তফাত শতাংশ-বিন্দুতে। আসল তফাত না থাকলেও প্রতি"
+        " কুড়িটা মাপের একটায় দৈবাৎ ভালো বা খারাপ লেখা হতে পারে।",
+        "In brackets the range with 95\u00a0% confidence. Differences are taken question by question, {second} less {first};"
+        " those of shares are percentage points. Even if the two were alike, about one figure in twenty would be marked"
+        " by chance.",
+    ),
+    "between.training": (
+        "সীমাটা বলে, অন্য প্রশ্ন হলে ফল কতটা বদলাত। একই রেসিপিতে আবার শেখালে কতটা বদলাত, তা বলে না। তাই ছোট তফাতে ভরসা করার"
+        " আগে অন্য সীড দিয়ে আরেকবার শিখিয়ে দেখুন।",
+        "The ranges say what other questions would change, not what training again would. Before you trust a small"
+        " difference, train once more with another seed.",
+    ),
+    "between.leakage": ("{run}: {told}", "{run}: {told}"),
+    "between.differs.format": (
+        "দুটোর প্রম্পট ফরম্যাট আলাদা ({first} আর {second}), তফাতটা তার জন্যও হতে পারে।",
+        "The two have different prompt formats ({first} and {second}), which may be part of the difference.",
+    ),
+    "between.differs.system_prompt": (
+        "দুটোর সিস্টেম প্রম্পট আলাদা, তফাতটা তার জন্যও হতে পারে।",
+        "The two have different system prompts, which may be part of the difference.",
+    ),
+    "between.differs.repetition_penalty": (
+        "দুটোর repetition_penalty আলাদা ({first} আর {second}), তফাতটা তার জন্যও হতে পারে।",
+        "The two have different values of repetition_penalty ({first} and {second}), which may be part of the difference.",
+    ),
+    "between.samples": ("যেখানে তফাত সবচেয়ে বেশি", "Where they differ most"),
+    "between.samples.note": (
+        "chrF++-এর হিসাবে যেগুলোতে {second} সবচেয়ে এগিয়ে, তারপর যেগুলোতে সবচেয়ে পিছিয়ে।",
+        "Those on which {second} is furthest ahead by chrF++, then those on which it is furthest behind.",
+    ),
     "table.show": ("সংখ্যাগুলো ছকে দেখুন", "The figures as a table"),
     "table.what": ("কী", "What"),
     "table.difference": ("তফাত", "Difference"),
@@ -206,5 +258,5 @@ EVALUATION: dict[str, tuple[str, str]] = {
 
 def evaluation_words(language: str) -> dict[str, str]:
     """The words of an evaluation in one language, as `finetune.review.evaluation_report` wants them."""
-    column = ("bn", "en").index(language)
+    column = LANGUAGES.index(language)
     return {key: texts[column] for key, texts in EVALUATION.items()}
