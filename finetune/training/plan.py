@@ -32,8 +32,8 @@ READING = 1e9
 """Bytes a second at which weights come from a disk."""
 
 DECODING = 0.002
-"""Seconds a layer takes for one token of a reply while training: 14 tokens a second on 32 layers (NF4 with adapter,
-BENCHMARKS.md), bound by the host. On a small CPU base it is less, and the replies are short."""
+"""Seconds a layer takes for one token of a reply while training: 10 to 15 tokens a second on 32 layers (NF4 with
+adapter, BENCHMARKS.md), bound by the host. On a small CPU base it is less, and the replies are short."""
 
 UNSURE, SURE = 2.0, 1.2
 """Factors each way: of a device's expected rate, and of a rate that runs here have measured."""

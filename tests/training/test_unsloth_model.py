@@ -116,7 +116,7 @@ def test_unsloth_is_imported_before_what_it_changes_and_asks_no_network(trained)
 def test_auto_takes_it_where_the_card_needs_padding_and_the_run_s_recipe_and_log_say_so(trained):
     run, plain, _, output = trained
     assert run.recipe().training.engine == "unsloth" and plain.recipe().training.engine == "transformers"
-    assert "engine: unsloth, because with padding it takes less memory at the same pace, and attention" in output
+    assert "engine: unsloth, because with padding it takes less memory, and attention" in output
     assert "batches: padded batches, because Unsloth is given whole batches" in output
 
 
