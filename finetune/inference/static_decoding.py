@@ -1,9 +1,10 @@
 """The token loop over static caches: `Decoder.generate` with the same shapes for every step.
 
 Sizes come in buckets, so that few caches serve every conversation: rows 1, 2, 4, … and room 512, 1,024, … tokens, each
-made when it is first needed, the longest unused given up. On its own it is no faster than `Decoder`; `captured.py` is
-what it is for, and on a machine without a GPU it is the same code that tests can see. One batch at a time: whoever
-shares a decoder between threads guards it, as `backends.LocalBackend` does.
+made when it is first needed, the longest unused given up; a batch of more than 32 rows gets a cache of its own size. On
+its own it is no faster than `Decoder`; `captured.py` is what it is for, and on a machine without a GPU it is the same
+code that tests can see. One batch at a time: whoever shares a decoder between threads guards it, as
+`backends.LocalBackend` does.
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ class StaticDecoder(Decoder):
         self._passes[key] = state
         state.begin(requests, listening)
         longest = max(len(request.prompt) for request in requests)
-        return state, next((size for size in PROMPTS if longest <= size <= room), room)
+        sizes = PROMPTS if rows <= MOST_ROWS else range(ROOM_STEP, room, ROOM_STEP)  # only the former are captured
+        return state, next((size for size in sizes if longest <= size <= room), room)
 
     def _new_pass(self, slots: AdapterSlots, rows: int, room: int) -> StaticPass:
         import torch
