@@ -131,8 +131,10 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
         )
         clock = _clock()
         parts = {"data_collator": padding_free.collator(way.most_tokens)} if way.padding_free else {}
-        ours = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)
-        trainer = (ours if way.padding_free else SFTTrainer)(
+        kind = (
+            padding_free.trainer(SFTTrainer, activation_offloading=way.offloading) if way.padding_free else SFTTrainer
+        )
+        trainer = kind(
             model=model,
             args=config,
             train_dataset=Dataset.from_dict({"input_ids": ids} | ({} if way.unsloth else {"labels": ids})),

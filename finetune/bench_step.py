@@ -21,6 +21,7 @@ TILINGS = {
 """What is tried for up to so many rows, as in `kernel_arithmetic.TILINGS`."""
 
 ROWS = (1, 2, 8, 16, 32)
+"""Rows that each product is measured with."""
 
 KERNELS = 15
 """How many of the kernels that take the most time are told."""

@@ -13,6 +13,7 @@ import logging
 from typing import Any
 
 from finetune import models
+from finetune.errors import chain_of
 from finetune.inference import kernel_arithmetic
 from finetune.inference.decoding import FUSED, Decoder, Request
 from finetune.inference.projection import Projection
@@ -135,9 +136,7 @@ def _ran_out_of_memory(error: BaseException | None) -> bool:
     """Whether that is what an error comes from: ending a capture that it broke off can fail in its turn."""
     import torch
 
-    while error is not None and not isinstance(error, torch.OutOfMemoryError):
-        error = error.__context__
-    return error is not None
+    return any(isinstance(one, torch.OutOfMemoryError) for one in chain_of(error))
 
 
 def _named(error: Exception) -> str:

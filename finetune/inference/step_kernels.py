@@ -7,14 +7,7 @@ up: so no launch waits for another.
 
 from __future__ import annotations
 
-try:
-    import triton.language as tl
-    from triton import jit
-except ImportError:  # it comes with PyTorch for GPUs alone, and only there is anything launched
-
-    def jit(function):  # noqa: ANN001, ANN201
-        """A kernel that nobody can launch."""
-        return function
+from finetune.inference.tile_kernels import jit, tl
 
 
 @jit

@@ -14,6 +14,7 @@ try:
     import triton.language as tl
     from triton import jit
 except ImportError:  # it comes with PyTorch for GPUs alone, and only there is anything launched
+    tl = None
 
     def jit(function):  # noqa: ANN001, ANN201
         """A kernel that nobody can launch."""
@@ -71,11 +72,8 @@ def lookup() -> str:
     return "{ " + " ".join(lines) + " }"
 
 
-try:
-    LOOKUP = tl.constexpr(lookup())
-    OPERANDS = tl.constexpr("=r,=r,=r,=r,r," + ",".join("r" * 32))
-except NameError:
-    LOOKUP = OPERANDS = None
+LOOKUP = tl and tl.constexpr(lookup())
+OPERANDS = tl and tl.constexpr("=r,=r,=r,=r,r," + ",".join("r" * 32))
 
 
 @jit

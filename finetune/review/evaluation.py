@@ -27,6 +27,9 @@ ORDER, BITS, REPLIES, ROWS, SCORES = "order.json", "bits.jsonl", "replies.jsonl"
 
 DIFFERENCE = "difference"
 
+GAIN = "difference.chrf"
+"""What replies are sorted by where nobody says otherwise."""
+
 SORTS = (*SIDES, DIFFERENCE)
 """What a score is sorted by: one side's, or tuned less base; written `tuned.chrf`."""
 
@@ -145,7 +148,7 @@ class Evaluation:
 
     def rows(
         self,
-        sort: str = "difference.chrf",
+        sort: str = GAIN,
         topic: str | None = None,
         search: str = "",
         start: int = 0,
@@ -163,7 +166,7 @@ class Evaluation:
     def save_csv(
         self,
         file: Path,
-        sort: str = "difference.chrf",
+        sort: str = GAIN,
         topic: str | None = None,
         search: str = "",
         *,
@@ -189,7 +192,7 @@ class Evaluation:
     def save_json(
         self,
         file: Path,
-        sort: str = "difference.chrf",
+        sort: str = GAIN,
         topic: str | None = None,
         search: str = "",
         *,

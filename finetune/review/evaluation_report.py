@@ -125,7 +125,7 @@ def difference(name: str, figure: Figures, spoken: Spoken) -> str:
 
 def samples(evaluation: Evaluation, count: int = SAMPLES) -> tuple[Reply, ...]:
     """Replies at both ends of the gain in chrF++; what the crisis screen marks is for no report that is sent around."""
-    every = evaluation.rows("difference.chrf", count=len(evaluation.replies)).rows
+    every = evaluation.rows(count=len(evaluation.replies)).rows
     ordered = [one for one in every if not one.needs_care]
     return tuple(ordered if len(ordered) <= 2 * count else [*ordered[:count], *ordered[-count:]])
 
