@@ -273,7 +273,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "Turn it on if memory runs out: far less memory, for about a third more time.",
     ),
     "training.activation_offloading": (
-        "গ্রেডিয়েন্ট চেকপয়েন্টিং চালু থাকলে জিপিইউর মেমোরি আরও বাঁচে, সময় প্রায় একই থাকে; auto নিজেই ঠিক করে।",
+        "গ্রেডিয়েন্ট চেকপয়েন্টিং চালু থাকলে GPU-র মেমোরি আরও বাঁচে, সময় প্রায় একই থাকে; auto নিজেই ঠিক করে।",
         "With gradient checkpointing it saves more of the GPU's memory for hardly any time; auto sees to it.",
     ),
     "training.seed": (

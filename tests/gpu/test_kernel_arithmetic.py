@@ -1,7 +1,8 @@
 """The kernels against PyTorch's own operators, part by part.
 
 On a GPU they run as they are. Without one, Triton's interpreter runs the same source where Triton is installed:
-`TRITON_INTERPRET=1 python -m pytest tests/gpu/test_kernel_arithmetic.py`.
+`TRITON_INTERPRET=1 python -m pytest tests/gpu/test_kernel_arithmetic.py`. Triton 3.6's needs a NumPy before 2.4, which
+takes an array of one number for a number no more.
 """
 
 import copy
