@@ -142,9 +142,9 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         }
 
     def signed(request: gr.Request) -> dict[Any, Any]:
-        """That a run has the memory, looked at again for as long as it is so."""
+        """That a run has the memory or the model is at other work, looked at again for as long as it is so."""
         told = beside.sign_html(services, language_of(request))
-        return {sign: told, clock: gr.Timer(active=bool(services.lent_to))}
+        return {sign: told, clock: gr.Timer(active=bool(told))}
 
     def take(text: str, turns: list[Turn], conversation: str, meanings: dict[str, str], request: gr.Request) -> Any:
         """Put the person's message into the conversation, before any model is asked."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gradio as gr
 
 from ui.evaluate import asking, figures_view, judge_panel, replies_view
-from ui.evaluate.background import Background
 from ui.layout_parts import label
 from ui.services import Services
 
 
 def build_evaluate_tab(services: Services, tab: gr.Tab) -> None:
     """Lay out the pages and lead from one to the other."""
-    background = Background(services.home, services.backend)
+    background = services.background
     with gr.Tabs(elem_id="evaluate-pages"):
         with gr.Tab(label("evaluate.page.ask"), id="ask"):
             asking.build(services, background, tab)

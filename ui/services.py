@@ -33,6 +33,7 @@ from finetune.training.history import History
 from finetune.training.machine import machine_now
 from finetune.training.memory import shape
 from ui import served
+from ui.evaluate.background import Background
 from ui.replies import Replies
 from ui.served import SERVER, Server
 
@@ -103,6 +104,8 @@ class Services:
         """The other server that writes the replies, where one does."""
         self.feedback = FeedbackStore(self.home / feedback.FILE)
         """What people gave of their chats to learn from."""
+        self.background = Background(self.home, self.backend)
+        """The evaluations."""
         self._scratch = tempfile.TemporaryDirectory(prefix="shohomormi-")
 
     @property
@@ -182,6 +185,12 @@ class Services:
     def _lend(self, backend: LocalBackend, name: str) -> None:
         self.lent_to = name
         backend.lend((lambda: sharing.busy(name)) if name else None)
+
+    @property
+    def occupied(self) -> bool:
+        """True while a set of pairs or an evaluation asks the model too: a reply begins when a batch of theirs ends."""
+        writing = self.writing is not None and not self.writing.over
+        return self.background.asking or (writing and isinstance(self.backend, LocalBackend))
 
     def write_pairs(self, order: pair_sets.Order) -> None:
         """Begin to write a set of pairs in the background; ReviewError while another one is being written."""

@@ -59,6 +59,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "মনটা বোধহয় খুব ভারী হয়ে আছে। ইচ্ছে হলে এখনই কারও সঙ্গে কথা বলতে পারেন:",
         "You seem to be carrying a lot. If you like, you can talk to somebody right now:",
     ),
+    "chat.occupied": (
+        "মডেলটা এখন আরও একটা কাজ করছে, তাই উত্তর শুরু হতে একটু বেশি সময় লাগবে।",
+        "The model is at other work too just now, so a reply takes a little longer to begin.",
+    ),
     "chat.left_out": (
         "আলাপটা লম্বা হয়ে গেছে: শুরুর দিকের {count}টা কথা আর তার উত্তর মডেল এখন আর দেখছে না।",
         "The conversation has grown long: the model no longer sees the first {count} messages and their replies.",

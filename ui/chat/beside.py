@@ -21,17 +21,21 @@ def shut(services: Services, turns: Sequence[Turn], meant: Mapping[str, str]) ->
 
 
 def sign_html(services: Services, language: str) -> str:
-    """That a run has the memory, which one, and when replies come again; nothing where none has."""
-    name = services.lent_to
-    if not name:
-        return ""
-    told = html.escape(wording.error(sharing.busy(name), language))
-    return f'<p class="quiet" lang="{language}" role="status">{told}</p>'
+    """That a run has the memory, which one, and when replies come again; or that they begin a little later.
+
+    Nothing where the model has nothing else to do.
+    """
+    if services.lent_to:
+        return _quiet(wording.error(sharing.busy(services.lent_to), language), language)
+    return _quiet(wording.sentence("chat.occupied", language), language) if services.occupied else ""
 
 
 def note_html(left_out: int, language: str) -> str:
     """That the model no longer sees the beginning; nothing where it sees everything."""
     if not left_out:
         return ""
-    told = html.escape(wording.sentence("chat.left_out", language, count=left_out))
-    return f'<p class="quiet" lang="{language}" role="status">{told}</p>'
+    return _quiet(wording.sentence("chat.left_out", language, count=left_out), language)
+
+
+def _quiet(told: str, language: str) -> str:
+    return f'<p class="quiet" lang="{language}" role="status">{html.escape(told)}</p>'

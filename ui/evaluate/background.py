@@ -77,6 +77,11 @@ class Background:
         """True while a job goes on."""
         return self.job is not None and not self.job.over
 
+    @property
+    def asking(self) -> bool:
+        """True while an evaluation asks the model of this app."""
+        return self.busy and self.job.kind == EVALUATION
+
     def evaluate(self, names: Sequence[str], split: str, limit: int | None, *, over_steps: bool) -> Job:
         """Begin to evaluate these runs (or the demo), one after the other; what is there already is not made again.
 

@@ -3,9 +3,12 @@
 import pytest
 
 from finetune.inference import safety
+from finetune.inference.backends import LocalBackend
 from ui import wording
 from ui.chat.beside import note_html, shut, sign_html
+from ui.evaluate.background import EVALUATION, JUDGE, Job
 from ui.layout_parts import care_html
+from ui.services import Writing
 
 
 def test_nothing_stands_beside_light_words_and_a_whole_conversation():
@@ -36,6 +39,22 @@ def test_while_a_run_has_the_memory_one_sentence_says_which_and_when_replies_com
     assert "demo-001 শেখানো চলছে" in sign_html(services, "bn")
     assert "demo-001 is being trained" in sign_html(services, "en")
     assert shut(services, [SAID], {})
+
+
+def test_while_an_evaluation_or_a_set_of_pairs_asks_the_model_one_sentence_says_that_replies_begin_later(services):
+    services.background.job = Job(JUDGE)
+    assert sign_html(services, "bn") == ""
+    services.background.job = Job(EVALUATION)
+    assert "একটু বেশি সময় লাগবে" in sign_html(services, "bn")
+    assert not shut(services, [SAID], {})
+    services.background.job.over = True
+    assert sign_html(services, "en") == ""
+    services.writing = Writing("first")
+    assert sign_html(services, "en") == ""  # another server writes them
+    services.backend = LocalBackend("a-base")
+    assert "a little longer to begin" in sign_html(services, "en")
+    services.writing.over = True
+    assert sign_html(services, "en") == ""
 
 
 def test_words_about_dying_are_answered_whoever_has_the_memory(services):
