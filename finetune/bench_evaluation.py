@@ -1,11 +1,13 @@
 """How long the evaluation of a whole test set takes, with random weights: `python -m finetune.bench_evaluation FOLDER`.
 
     python -m finetune.bench_evaluation FOLDER llama-3.1-8b [--questions 3821] [--seconds 500]
+    python -m finetune.bench_evaluation FOLDER --scores
 
 An ordinary evaluation of an adapter (`review/evaluating.py`), on questions and answers as long as the corpus' and 256
 tokens a reply, which random weights always fill. FOLDER keeps base, adapter, questions and what has been done: what was
-cut off after `--seconds` is taken up again by the same command, and told are the seconds of each. It says nothing about
-the replies.
+cut off after `--seconds` is taken up again by the same command, and told are the seconds of each. `--scores` measures
+the last stage alone, which asks no model and is as long on any machine with such a processor. It says nothing about the
+replies.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,11 @@ from typing import Any
 from finetune import bench_weights, models
 from finetune.bench_measure import lengths
 from finetune.bench_training import child
-from finetune.data import sources
+from finetune.data import leakage, sources
 from finetune.data.prompts import PromptFormat
 from finetune.inference.backends import LocalBackend
 from finetune.recipe import Recipe
-from finetune.review import durable, evaluating, evaluation_batches, evaluation_order
+from finetune.review import durable, evaluating, evaluation_batches, evaluation_figures, evaluation_order
 from finetune.training import memory
 from finetune.training.machine import machine
 
@@ -47,16 +50,7 @@ def evaluate(folder: Path, shape: str | None, questions: int, seconds: float | N
     adapter = folder / "adapter"
     if not adapter.exists():
         save_adapter(adapter, backend, str(base))
-    recipe = Recipe.read("llama-3.1-8b").with_settings(
-        {
-            "base.model": str(base),
-            "data.source": str(folder / "corpus.csv"),
-            "data.group": False,
-            "data.deduplicate": False,
-            "generation.max_new_tokens": TOKENS,
-        }
-    )
-    order = evaluation_order.of_adapter(adapter, recipe, backend, "test", questions)
+    order = evaluation_order.of_adapter(adapter, recipe(folder, base), backend, "test", questions)
     stop, done = threading.Event(), {stage: 0 for stage in evaluating.STAGES}
 
     spent = folder / "seconds.json"
@@ -85,6 +79,47 @@ def evaluate(folder: Path, shape: str | None, questions: int, seconds: float | N
     }  # fmt: skip
 
 
+def recipe(folder: Path, base: Path) -> Recipe:
+    """The reference recipe on the bench's own corpus, whose rows are all kept."""
+    return Recipe.read("llama-3.1-8b").with_settings(
+        {
+            "base.model": str(base),
+            "data.source": str(folder / "corpus.csv"),
+            "data.group": False,
+            "data.deduplicate": False,
+            "generation.max_new_tokens": TOKENS,
+        }
+    )
+
+
+def scores(folder: Path, questions: int) -> dict[str, Any]:
+    """Seconds of the search for leakage and of all figures, on replies of TOKENS tokens of the demo's sentences."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "corpus.csv").is_file():
+        write_corpus(folder / "corpus.csv", rows_for(questions), "corpus")
+    backend = LocalBackend(str(models.DEMO_BASE))
+    order = evaluation_order.of_adapter(
+        models.DEMO_ADAPTER, recipe(folder, models.DEMO_BASE), backend, "test", questions
+    )
+    say, drawn = sentences(), random.Random(1)
+    replies, costs = [], []
+    for one in order.questions:
+        said = {side: say(TOKENS, drawn) for side in evaluation_figures.SIDES}
+        flags = {f"{side}_{what}": False for side in said for what in ("ended", "broken")}
+        replies.append({"id": one.id, "question": one.text, "topic": one.topic, "group": one.group,
+                        "references": one.references, **said, **flags})  # fmt: skip
+        paid = [2.0 * len(text) for text in one.references]
+        costs.append({"id": one.id, "tokens": [TOKENS for _ in paid], "base": paid, "tuned": paid})
+    began = time.perf_counter()
+    found = leakage.between(order.train, order.held_out, order.beside)
+    searched = time.perf_counter() - began
+    evaluation_figures.figures(order.described(), replies, costs, found)
+    return {
+        "questions": len(order.questions), "tokens_a_reply": TOKENS, "leakage_s": round(searched, 1),
+        "scores_s": round(time.perf_counter() - began, 1), "machine": machine().name, "date": time.strftime("%Y-%m-%d"),
+    }  # fmt: skip
+
+
 def prepare(folder: Path, shape: str | None, questions: int) -> Path:
     """The base, made where it is not there yet, and a corpus whose test split has so many questions."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,18 +127,34 @@ def prepare(folder: Path, shape: str | None, questions: int) -> Path:
     if not base.exists():
         child("finetune.bench_measure", "build", json.dumps(asdict(memory.shape(shape))), str(base))
     if not (folder / "corpus.csv").is_file():
-        write_corpus(folder / "corpus.csv", round(questions / TEST_SHARE) + 10, "corpus" if shape else "demo")
+        write_corpus(folder / "corpus.csv", rows_for(questions), "corpus" if shape else "demo")
     return base
+
+
+def rows_for(questions: int) -> int:
+    """How many rows have a test split of so many questions."""
+    return round(questions / TEST_SHARE) + 10
 
 
 def write_corpus(file: Path, rows: int, like: str) -> None:
     """Rows of the demo's sentences, question and answer together about as many tokens as `lengths` says."""
-    data, drawn = Recipe.read(models.DEMO).data, random.Random(0)
+    say, drawn = sentences(), random.Random(0)
+    with file.with_suffix(".part").open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["Topics", "Question-Title", "Questions", "Answers"])
+        for number, size in enumerate(lengths(rows, like)):
+            writer.writerow(["", "", f"{say(size / 2, drawn)} {number}", say(size / 2, drawn)])
+    file.with_suffix(".part").replace(file)
+
+
+def sentences() -> Callable[[float, random.Random], str]:
+    """Draws so many tokens of the demo corpus' sentences."""
+    data = Recipe.read(models.DEMO).data
     tokenizer = models.load_tokenizer(str(models.DEMO_BASE))
     texts = [row[name] for row in sources.read_rows(data) for name in (data.question, data.answer)]
     known = [(text, len(tokenizer.encode(text))) for text in texts]
 
-    def of(tokens: float) -> str:
+    def say(tokens: float, drawn: random.Random) -> str:
         parts: list[str] = []
         while tokens > 0:
             text, size = drawn.choice(known)
@@ -111,12 +162,7 @@ def write_corpus(file: Path, rows: int, like: str) -> None:
             tokens -= size
         return " ".join(parts)
 
-    with file.with_suffix(".part").open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(["Topics", "Question-Title", "Questions", "Answers"])
-        for number, size in enumerate(lengths(rows, like)):
-            writer.writerow(["", "", f"{of(size / 2)} {number}", of(size / 2)])
-    file.with_suffix(".part").replace(file)
+    return say
 
 
 def save_adapter(folder: Path, backend: LocalBackend, base: str) -> None:
@@ -147,7 +193,11 @@ def main(words: list[str]) -> None:
     parser.add_argument("shape", nargs="?")
     parser.add_argument("--questions", type=int, default=3821)
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--scores", action="store_true")
     given = parser.parse_args(words)
+    if given.scores:
+        print(json.dumps(scores(given.folder, given.questions)))
+        return
     print(json.dumps(evaluate(given.folder, given.shape, given.questions, given.seconds)))
 
 

@@ -21,14 +21,18 @@ from finetune.training import attention, llama_layers, memory, padding_free
 EXAMPLES = 16
 """Of an update, whatever the way."""
 
-WARM_UP = 2
-"""Updates before those that are measured; behind them one more is profiled."""
+WARM_UP = 4
+"""Updates before those that are measured, in which kernels are loaded and memory is laid out; behind them one more is
+profiled."""
 
 MATRIX = 8192
 """Side of the square matrices whose product tells a card's rate."""
 
 KERNELS = 15
 """How many of the kernels that take the most time are told."""
+
+ASIDE = ("Memcpy DtoH", "Memcpy HtoD")
+"""Journeys to the host's memory and back, which go on beside the kernels and do not count among them."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
     import torch
     from datasets import Dataset
 
+    if way.padding_free:
+        padding_free.let_memory_grow()
     if way.unsloth:
         model, tokenizer = bench_unsloth.model(base, four_bit=way.four_bit, checkpointing=way.checkpointing)
     else:
@@ -158,7 +164,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
     if cuda:
         peak = torch.cuda.max_memory_allocated()
         measured |= {"peak_gb": peak / 1e9, "peak_gib": peak / 2**30}
-    return {**measured, "kernels": clock.kernels}
+    return {**measured, **clock.profiled}
 
 
 def _model(way: Way, base: str) -> tuple[Any, Any]:
@@ -185,13 +191,16 @@ def _clock() -> Any:
 
         def __init__(self) -> None:
             self.ends: list[float] = []
-            self.kernels: list[dict[str, Any]] = []
+            self.profiled: dict[str, Any] = {}
             self.profile: Any = None
+            self.began = 0.0
 
         def on_step_begin(self, args, state, control, **_):  # noqa: ANN001
             if torch.cuda.is_available() and state.global_step == state.max_steps - 1:
                 self.profile = profile(activities=[ProfilerActivity.CUDA])
                 self.profile.start()
+                _wait()
+                self.began = time.perf_counter()
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
             _wait()
@@ -199,10 +208,16 @@ def _clock() -> Any:
             if self.profile:
                 self.profile.stop()
                 events = sorted(self.profile.key_averages(), key=lambda one: -one.self_device_time_total)
-                self.kernels = [
+                kernels = [
                     {"kernel": one.key[:80], "ms": one.self_device_time_total / 1000, "calls": one.count}
-                    for one in events[:KERNELS]
+                    for one in events
+                    if one.self_device_time_total and one.key[:11] not in ASIDE
                 ]
+                self.profiled = {
+                    "kernels": kernels[:KERNELS],
+                    "all_kernels": {key: sum(one[key] for one in kernels) for key in ("ms", "calls")},
+                    "profiled_update_ms": (self.ends[-1] - self.began) * 1000,
+                }
 
     return Clock()
 

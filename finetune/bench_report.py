@@ -3,8 +3,8 @@
     python -m finetune.bench_report    # from trials/results/{training,decoding}-h200.json
 
 It measures nothing: it reads the JSON of `bench train` and `bench decode`, prints the tables, profiles among them, and
-draws a bar for each way into assets/bench. A profile holds only the kernels that took the most time (`KERNELS` of the
-bench), so it does not know what the card did besides, nor how long it waited.
+draws a bar for each way into assets/bench. A profile tells by name only the kernels that took the most time (`KERNELS`
+of the bench); what stands in none of the kinds is `other`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ ROW = 44
 """Units: a line of text with its bar under it."""
 
 TRAINING_KERNELS = {
-    "matrix products": ("nvjet", "cutlass"),
-    "attention": ("flash", "sdpa"),
+    "matrix products": ("nvjet", "cutlass::Kernel"),
+    "attention": ("flash", "sdpa", "fmha"),
     "4-bit weights unpacked": ("Dequantize",),
 }
 STEP_KERNELS = {
@@ -72,17 +72,19 @@ def decoding_table(found: Mapping[str, Any]) -> list[str]:
 
 
 def training_profile(found: Mapping[str, Any]) -> list[str]:
-    """Lines of the table of the kernels that took the most of one update, milliseconds by kind."""
+    """Lines of the table of where the time of one update went, milliseconds by kind of kernel."""
     rows = [
-        "| how | " + " | ".join(TRAINING_KERNELS) + " | other | together | launches of these |",
-        "|---" * (len(TRAINING_KERNELS) + 4) + "|",
+        "| how | " + " | ".join(TRAINING_KERNELS) + " | other | all kernels | the update took | launches |",
+        "|---" * (len(TRAINING_KERNELS) + 5) + "|",
     ]
     for way in found["ways"]:
         if way.get("kernels"):
-            kinds = by_kind(way["kernels"], TRAINING_KERNELS, "ms")
-            told = " | ".join(f"{value:,.0f}" if value else "" for value in (*kinds.values(), sum(kinds.values())))
+            kinds, every = by_kind(way["kernels"], TRAINING_KERNELS, "ms"), way["all_kernels"]
+            kinds["other"] = every["ms"] - sum(kinds[kind] for kind in TRAINING_KERNELS)
+            values = (*kinds.values(), every["ms"], way["profiled_update_ms"])
+            told = " | ".join(f"{value:,.0f}" if value else "" for value in values)
             name = f"{way['way']}, {way['settings'].replace('x', '×')}"
-            rows.append(f"| {name} | {told} | {sum(one['calls'] for one in way['kernels']):,} |")
+            rows.append(f"| {name} | {told} | {every['calls']:,} |")
     return rows
 
 

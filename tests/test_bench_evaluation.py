@@ -34,6 +34,13 @@ def test_a_bench_that_is_killed_has_its_seconds_written_down(tmp_path, monkeypat
         assert len(json.loads((tmp_path / "seconds.json").read_text())) == times
 
 
+def test_the_last_stage_is_measured_without_a_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_evaluation, "TOKENS", 12)
+    monkeypatch.setattr(bench_evaluation.LocalBackend, "load", None)
+    found = bench_evaluation.scores(tmp_path, 30)
+    assert found["questions"] == 30 and 0 < found["leakage_s"] <= found["scores_s"]
+
+
 def test_rows_are_about_as_long_as_they_should_be(tmp_path):
     bench_evaluation.write_corpus(tmp_path / "corpus.csv", 60, "corpus")
     tokenizer = models.load_tokenizer(str(models.DEMO_BASE))

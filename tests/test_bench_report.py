@@ -80,9 +80,11 @@ def test_every_command_of_what_is_not_measured_yet_can_be_run():
 
 
 def test_kernels_are_counted_once_by_the_first_kind_that_fits_and_the_others_by_themselves():
-    kernels = [{"kernel": name, "us": 1.0} for name in ("nvjet_a", "flash_fwd", "cutlass_flash", "swiglu")]
+    kernels = [
+        {"kernel": name, "us": 1.0} for name in ("nvjet_a", "flash_fwd", "kernel_cutlass_flash_fwd_sm90", "swiglu")
+    ]
     kinds = bench_report.by_kind(kernels, bench_report.TRAINING_KERNELS, "us")
-    assert kinds == {"matrix products": 2, "attention": 1, "4-bit weights unpacked": 0, "other": 1}
+    assert kinds == {"matrix products": 1, "attention": 2, "4-bit weights unpacked": 0, "other": 1}
 
 
 def test_the_committed_pictures_are_drawn_from_the_committed_results(tmp_path, capsys):

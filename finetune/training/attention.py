@@ -68,7 +68,8 @@ def attend(
         raise ValueError("Attention without padding knows no dropout; set the base's attention_dropout to 0.")
     if max_length_q is None:
         max_length_q = int(cu_seq_lens_q.diff().max())
-    packed = [part[0].transpose(0, 1) for part in (query, key, value)]  # tokens first
+    # Tokens first. Squeezed, for the gradient of `part[0]` is laid into zeros in another order, and copied once more.
+    packed = [part.squeeze(0).transpose(0, 1) for part in (query, key, value)]
     if supported(query.device, query.dtype):
         return _varlen(*packed, cu_seq_lens_q, max_length_q, scaling).unsqueeze(0), None
     return _one_by_one(*packed, cu_seq_lens_q, scaling).unsqueeze(0), None

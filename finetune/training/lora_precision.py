@@ -67,7 +67,8 @@ def low_rank(layers: Sequence[Any], dtype: Any) -> tuple[Any, list[Any]]:
             continue
         (name,) = layer.active_adapters
         tops.append(layer.lora_A[name].weight)
-        bottoms.append((layer.lora_B[name].weight * layer.scaling[name]).to(dtype))
+        scaling, b = layer.scaling[name], layer.lora_B[name].weight
+        bottoms.append((b if scaling == 1 else b * scaling).to(dtype))
     return torch.cat(tops).to(dtype) if tops else None, bottoms
 
 

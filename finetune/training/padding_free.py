@@ -8,13 +8,24 @@ through `attention.py`. It does not know what fits a card: it is told how many t
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from finetune.data.prompts import IGNORED
 from finetune.training import flat_optimizer, fused_loss, host_memory
+
+
+def let_memory_grow() -> None:
+    """Have PyTorch keep a card's memory in pieces that grow; before it is first used, and unless somebody chose.
+
+    Each update has another number of tokens, and none of its large tensors fits a place that an earlier one has left.
+    """
+    if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
+        os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
 
 
 def passes(lengths: Sequence[int], most_tokens: int | None) -> list[list[int]]:
@@ -55,7 +66,10 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
         lengths = [len(example["input_ids"]) for example in examples]
         shared = passes(lengths, most_tokens)
         batch = flatten([examples[place] for places in shared for place in places])
-        return {**batch, "passes": [[lengths[place] for place in places] for places in shared]}
+        told = batch["labels"][0] != IGNORED
+        by_pass = [[lengths[place] for place in places] for places in shared]
+        counts = [int(part.sum()) for part in told.split([sum(one) for one in by_pass])]
+        return {**batch, "told": told.nonzero()[:, 0], "counts": counts, "passes": by_pass}
 
     return collate
 
@@ -63,10 +77,12 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
 def each_pass(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A batch cut into its passes, each of them a batch."""
     begin = 0
+    told = iter(batch["told"].split(batch["counts"]))
     for lengths in batch["passes"]:
         end = begin + sum(lengths)
         tensors = {name: batch[name][:, begin:end] for name in ("input_ids", "labels", "position_ids")}
-        yield {**tensors, "passes": [lengths]}
+        places = next(told) - begin
+        yield {**tensors, "told": places, "counts": [len(places)], "passes": [lengths]}
         begin = end
 
 
@@ -85,7 +101,7 @@ def hidden_states(model: Any, batch: dict[str, Any]) -> Any:
         logits_to_keep=1,
         output_hidden_states=[model_layers(model) - 1],  # of the layers, the last one alone
     )
-    return outputs.hidden_states[-1][0]
+    return outputs.hidden_states[-1].squeeze(0)
 
 
 def model_layers(model: Any) -> int:
@@ -105,6 +121,7 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
     class PaddingFreeTrainer(parent):
         """Learns from a batch pass by pass, without ever making all logits; counts the tokens it learns from."""
 
+        head: Any = None
         tokens_seen = 0
         largest_pass: Sequence[int] = ()
         """Lengths of the sequences in the pass with the most tokens so far: what memory had to have room for."""
@@ -117,6 +134,19 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
                 self.optimizer_cls_and_kwargs = flat_optimizer.adamw_8bit(), settings
             return super().create_optimizer(model)
 
+        def train(self, *args: Any, **kwargs: Any) -> Any:
+            """As ever, but Python does not look for garbage in what is there before, all of transformers, again."""
+            gc.collect()
+            gc.freeze()
+            try:
+                return super().train(*args, **kwargs)
+            finally:
+                gc.unfreeze()
+
+        def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+            """None are counted: transformers would walk through all weights on every pass, and nobody reads it."""
+            return 0
+
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
             """One batch; the loss is the sum over its passes, each of them divided by the tokens of the update."""
             self.tokens_seen += inputs["input_ids"].shape[1]
@@ -125,21 +155,40 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
             loss = 0.0
             for batch in first:
                 with self.accelerator.no_sync(model):  # several processes share gradients once, behind the last pass
-                    loss = loss + super().training_step(model, batch, num_items_in_batch)
-            return loss + super().training_step(model, last, num_items_in_batch)
+                    loss = loss + self.learn(model, batch, num_items_in_batch)
+            return loss + self.learn(model, last, num_items_in_batch)
+
+        def learn(self, model: Any, batch: dict[str, Any], num_items_in_batch: Any) -> Any:
+            """A pass forward and back, as in Trainer.training_step but for the walk through all modules.
+
+            The card has nothing to do at the beginning of an update: what the host does first, it waits for.
+            """
+            if not self.output_matrix(model).training:  # the last module: a base comes, and evaluates, in another mode
+                model.train()
+            batch = self._prepare_inputs(batch)
+            with self.compute_loss_context_manager():
+                loss = self.compute_loss(model, batch, num_items_in_batch=num_items_in_batch)
+            if num_items_in_batch is None:
+                loss = loss / self.current_gradient_accumulation_steps
+            self.accelerator.backward(loss)
+            return loss.detach()
+
+        def output_matrix(self, model: Any) -> Any:
+            """The module that makes logits; looked for once, for that is a walk through all modules, too."""
+            if self.head is None:
+                self.head = self.accelerator.unwrap_model(model).get_output_embeddings()
+            return self.head
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             """The cross-entropy of every label, divided by `num_items_in_batch`, or by their number."""
-            labels = inputs["labels"][0, 1:]
-            told = labels != IGNORED
+            told, labels = inputs["told"], inputs["labels"][0]
             with saving():
-                states = hidden_states(model, inputs)[:-1][told]
-            head = self.accelerator.unwrap_model(model).get_output_embeddings()
-            loss = fused_loss.cross_entropy(states, head.weight, labels[told])
+                states = hidden_states(model, inputs)[told - 1]
+            loss = fused_loss.cross_entropy(states, self.output_matrix(model).weight, labels[told])
             if num_items_in_batch is None:
-                num_items_in_batch = told.sum()
+                num_items_in_batch = len(told)
             elif self.args.average_tokens_across_devices:  # which counts the tokens of all processes
                 loss = loss * self.accelerator.num_processes
             loss = loss / num_items_in_batch

@@ -1,8 +1,8 @@
 """When training ends by itself: the loss is no number any more, or the evaluation no longer gets better.
 
-transformers' trainer hides a loss that is NaN or infinite (`logging_nan_inf_filter` writes the average of the others in
-its place, 0 where there is none). Here it is seen, told to every log, and ends the run before it burns hours. This
-module does not know folders; what it tells people is raised.
+transformers' trainer can hide a loss that is NaN or infinite (`logging_nan_inf_filter`), and waits for the card after
+every pass to do so. Here it is seen, told to every log, and ends the run before it burns hours; the card is waited for
+once an update, when all its work has been given out. This module does not know folders; what it tells people is raised.
 """
 
 from __future__ import annotations
@@ -31,9 +31,21 @@ class LossWatch:
     logged: bool = True
     streak: int = 0
     """Updates in a row whose loss was no number."""
+    unread: Any = None
+    """Whether the passes were that nobody has asked about yet, as a tensor where the losses are."""
 
-    def see(self, finite: bool) -> None:
-        """Take note of one forward pass."""
+    def see(self, finite: Any) -> None:
+        """Take note of one forward pass, without waiting for it: `finite` is a tensor of one truth value."""
+        self.unread = finite if self.unread is None else self.unread & finite
+
+    def read(self) -> None:
+        """Wait for the passes that were seen."""
+        if self.unread is not None:
+            self.add(bool(self.unread))
+            self.unread = None
+
+    def add(self, finite: bool) -> None:
+        """Take note of what a pass was."""
         self.update = self.update and finite
         self.logged = self.logged and finite
 
@@ -47,15 +59,17 @@ def watched(trainer: type, watch: LossWatch) -> type:
     """A trainer class like `trainer` (transformers') whose log tells a loss that was no number as NaN."""
 
     class WatchedTrainer(trainer):
-        """Hands every loss to the watch before transformers hides it."""
+        """Hands every loss to the watch; adds 0 for one that is no number, which the sum would never get rid of."""
 
         def training_step(self, *args: Any, **kwargs: Any) -> Any:
             loss = super().training_step(*args, **kwargs)
-            watch.see(bool(loss.isfinite()))  # the filter waits for this number on every pass as well
-            return loss
+            finite = loss.isfinite()
+            watch.see(finite)
+            return loss.where(finite, 0.0)
 
         def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
             if "loss" in logs:
+                watch.read()
                 if not watch.logged:
                     logs["loss"] = math.nan
                 watch.logged = True
@@ -83,8 +97,9 @@ def _divergence(training: Training, watch: LossWatch) -> Any:
         ends = False
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
+            watch.read()
             if processes.anywhere(not watch.update):  # what one process saw, its share of the update, ends all of them
-                watch.see(False)
+                watch.add(False)
             watch.end_update()
             if watch.streak:  # the weights may be no numbers now: nothing to keep, nothing to resume from
                 control.should_save = control.should_evaluate = False

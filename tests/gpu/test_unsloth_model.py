@@ -45,11 +45,12 @@ def test_two_updates_lower_the_loss_and_leave_an_adapter_that_the_chat_can_read(
         f"training.gradient_checkpointing={checkpointing}",
         f"adapter.start_from={start}",
     ]
+    card = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     done = subprocess.run(
         [sys.executable, "-m", "finetune", "train", "demo", "--run-dir", str(run.folder)]
         + [word for setting in settings for word in ("--set", setting)],
         cwd=ROOT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "0", "SHOHOMORMI_HOME": str(tmp_path)},
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": card, "SHOHOMORMI_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=600,

@@ -10,7 +10,7 @@ from trl import SFTConfig, SFTTrainer
 
 from finetune.data.prompts import IGNORED
 from finetune.models import load_base
-from finetune.training import attention, cpu, fused_loss, llama_layers, padding_free
+from finetune.training import attention, cpu, fused_loss, llama_layers, lora_precision, padding_free
 
 EVERY = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -74,8 +74,12 @@ def examples() -> list[dict[str, list[int]]]:
 
 
 def trained(base, folder, *, padded: bool = False, most: int | None = None, batch: int = 4, four_bit: bool = False,
-            recompute: bool = False, checkpointing: bool = False, optim: str = "adamw_torch"):  # fmt: skip
-    """Three updates of four examples; the trainer, and what it logged of each update and evaluation."""
+            recompute: bool = False, checkpointing: bool = False, optim: str = "adamw_torch",
+            before: bool = True):  # fmt: skip
+    """Three updates of four examples; the trainer, and what it logged of each update and evaluation.
+
+    before: an evaluation goes before the first update.
+    """
     name = "eager" if padded else attention.register()
     model, tokenizer = load_base(str(base), four_bit=four_bit, dtype="float32", attention=name)
     if four_bit:
@@ -95,7 +99,7 @@ def trained(base, folder, *, padded: bool = False, most: int | None = None, batc
         logging_steps=1,
         eval_strategy="steps",
         eval_steps=1,
-        eval_on_start=True,
+        eval_on_start=before,
         save_strategy="no",
         report_to="none",
         use_cpu=True,
@@ -199,6 +203,29 @@ def on(device, dtype, base, recompute=False):
     loss = fused_loss.cross_entropy(states, model.get_output_embeddings().weight, labels[labels != IGNORED])
     loss.backward()
     return loss.item(), {name: p.grad.float().cpu() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_all_modules_learn_in_training_mode_and_recompute_where_they_are_told(
+    tiny_base, tmp_path, monkeypatch, checkpointing
+):
+    modes, mlps = [], []
+    states, gated = padding_free.hidden_states, lora_precision.gated
+
+    def noted(model, batch):
+        modes.append((torch.is_grad_enabled(), {module.training for module in model.modules()}))
+        return states(model, batch)
+
+    def counted(*given, **more):
+        mlps.append(torch.is_grad_enabled())
+        return gated(*given, **more)
+
+    monkeypatch.setattr(padding_free, "hidden_states", noted)
+    monkeypatch.setattr(lora_precision, "gated", counted)
+    trainer, _ = trained(tiny_base, tmp_path, checkpointing=checkpointing, before=False)
+    assert modes == 3 * [(True, {True}), (False, {False})]  # an update, an evaluation
+    layers = trainer.model.config.num_hidden_layers
+    assert sum(mlps) == 3 * layers * (2 if checkpointing else 1)
 
 
 def test_the_log_counts_the_tokens_learnt_from_and_no_padding(tiny_base, tmp_path):

@@ -95,15 +95,15 @@ def out_at(patch: pytest.MonkeyPatch, update: int, times: int = 1) -> None:
     """Let memory run out in the updates of that number, the first `times` times that one is reached."""
     from transformers import Trainer
 
-    step, left = Trainer.training_step, [times]
+    prepare, left = Trainer._prepare_inputs, [times]
 
-    def training_step(self, *inputs, **more):
-        if self.state.global_step + 1 == update and left[0]:
+    def prepare_inputs(self, inputs):  # of every pass, with padding and without
+        if self.model.training and self.state.global_step + 1 == update and left[0]:
             left[0] -= 1
             raise torch.OutOfMemoryError(OUT)
-        return step(self, *inputs, **more)
+        return prepare(self, inputs)
 
-    patch.setattr(Trainer, "training_step", training_step)
+    patch.setattr(Trainer, "_prepare_inputs", prepare_inputs)
 
 
 def train(run: runs.Run) -> int:
