@@ -169,9 +169,10 @@ def measured(found: Mapping[str, Any]) -> list[tuple[str, float]]:
     return [(name, way["tokens_per_second"]) for name, way in named]
 
 
-def read(name: str) -> dict[str, Any]:
-    """A committed result."""
-    return json.loads((RESULTS / f"{name}-h200.json").read_text(encoding="utf-8"))
+def read(name: str, when: str = "") -> dict[str, Any]:
+    """A committed result; `when`: of an earlier session, `before` or `between`."""
+    file = RESULTS / f"{'-'.join(filter(None, (name, 'h200', when)))}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def main(pictures: Path = PICTURES) -> None:
