@@ -74,9 +74,10 @@ def train(
     checkpoint: Annotated[int | None, typer.Option(help="Its step; by default the last one's.", min=1)] = None,
 ) -> None:
     """Train an adapter as a recipe says."""
-    from finetune.training import processes, queue, reporting, runs, second_try, trainer
+    from finetune.training import padding_free, processes, queue, reporting, runs, second_try, trainer
 
     environment = processes.alone(os.environ)  # before training sets what its own libraries need
+    padding_free.let_memory_grow()
 
     def taken() -> runs.Run:
         if checkpoint is not None and not resume:

@@ -97,7 +97,7 @@ class LLAMAFineTuner:
         ends, with a sentence on what to make smaller: a second try needs a process of its own, as the app and the
         command line give each run, and this one is the notebook's.
         """
-        from finetune.training import queue, reporting, starting_adapter, trainer
+        from finetune.training import padding_free, queue, reporting, starting_adapter, trainer
 
         chosen: dict[str, Any] = {"base.model": self.base}
         if self.adapter:
@@ -109,6 +109,7 @@ class LLAMAFineTuner:
         recipe = self.recipe.with_settings(chosen | {f"training.{name}": value for name, value in training.items()})
         recipe = _by_transformers(recipe)
         environment = dict(os.environ)  # before training sets what its own libraries need
+        padding_free.let_memory_grow()
         if self._backend is not None:
             self._backend.unload()  # makes room for the base that is trained, before anybody counts what is free
         run = runs.create(home(), recipe, **runs.this_process())

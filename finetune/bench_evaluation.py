@@ -6,8 +6,7 @@
 An ordinary evaluation of an adapter (`review/evaluating.py`), on questions and answers as long as the corpus' and 256
 tokens a reply, which random weights always fill. FOLDER keeps base, adapter, questions and what has been done: what was
 cut off after `--seconds` is taken up again by the same command, and told are the seconds of each. `--scores` measures
-the last stage alone, which asks no model and is as long on any machine with such a processor. It says nothing about the
-replies.
+the last stage alone, which asks no model and takes one processor core. It says nothing about the replies.
 """
 
 from __future__ import annotations

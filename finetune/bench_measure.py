@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import bench_unsloth, bench_weights, models
-from finetune.training import attention, llama_layers, memory, padding_free
+from finetune.training import attention, llama_layers, memory, padding_free, stopping
 
 EXAMPLES = 16
 """Of an update, whatever the way."""
@@ -32,7 +32,7 @@ KERNELS = 15
 """How many of the kernels that take the most time are told."""
 
 ASIDE = ("Memcpy DtoH", "Memcpy HtoD")
-"""Journeys to the host's memory and back, which go on beside the kernels and do not count among them."""
+"""Copies to the host's memory and back, which go on beside the kernels and do not count among them."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,15 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
-            **({"loss_type": "nll"} if way.padding_free else {}),  # the peer keeps TRL's own default
+            # What a run of ours is given (`arguments.py`, `trainer.py`); the peers keep the defaults.
+            **({"loss_type": "nll", "logging_nan_inf_filter": False} if way.padding_free else {}),
         )
         clock = _clock()
         parts = {"data_collator": padding_free.collator(way.most_tokens)} if way.padding_free else {}
-        kind = (
-            padding_free.trainer(SFTTrainer, activation_offloading=way.offloading) if way.padding_free else SFTTrainer
-        )
+        kind = SFTTrainer
+        if way.padding_free:
+            kind = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)
+            kind = stopping.watched(kind, stopping.LossWatch())
         trainer = kind(
             model=model,
             args=config,
@@ -211,7 +213,7 @@ def _clock() -> Any:
                 kernels = [
                     {"kernel": one.key[:80], "ms": one.self_device_time_total / 1000, "calls": one.count}
                     for one in events
-                    if one.self_device_time_total and one.key[:11] not in ASIDE
+                    if one.self_device_time_total and not one.key.startswith(ASIDE)
                 ]
                 self.profiled = {
                     "kernels": kernels[:KERNELS],

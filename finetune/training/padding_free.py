@@ -20,9 +20,10 @@ from finetune.training import flat_optimizer, fused_loss, host_memory
 
 
 def let_memory_grow() -> None:
-    """Have PyTorch keep a card's memory in pieces that grow; before it is first used, and unless somebody chose.
+    """Have PyTorch keep a card's memory in pieces that grow, unless somebody has chosen how it does.
 
     Each update has another number of tokens, and none of its large tensors fits a place that an earlier one has left.
+    A process that has used its card before stays as it is; padded runs were not measured with it.
     """
     if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
         os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
@@ -56,7 +57,9 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
     """Makes a batch of examples that are `input_ids` and `labels`.
 
     A batch has `input_ids`, `labels` and `position_ids`, (1, tokens) each, the positions beginning anew and the first
-    label masked in every sequence; and `passes`: the lengths of the sequences in each pass, in this order.
+    label masked in every sequence; `targets`, the positions of all labels that are not masked, and `counts`, how many
+    of them each pass has, so that nobody has to ask the card; and `passes`: the lengths of the sequences in each pass,
+    in this order.
     """
     from transformers import DataCollatorWithFlattening
 
@@ -66,10 +69,10 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
         lengths = [len(example["input_ids"]) for example in examples]
         shared = passes(lengths, most_tokens)
         batch = flatten([examples[place] for places in shared for place in places])
-        told = batch["labels"][0] != IGNORED
+        learnt = batch["labels"][0] != IGNORED
         by_pass = [[lengths[place] for place in places] for places in shared]
-        counts = [int(part.sum()) for part in told.split([sum(one) for one in by_pass])]
-        return {**batch, "told": told.nonzero()[:, 0], "counts": counts, "passes": by_pass}
+        counts = [int(part.sum()) for part in learnt.split([sum(one) for one in by_pass])]
+        return {**batch, "targets": learnt.nonzero()[:, 0], "counts": counts, "passes": by_pass}
 
     return collate
 
@@ -77,12 +80,12 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
 def each_pass(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A batch cut into its passes, each of them a batch."""
     begin = 0
-    told = iter(batch["told"].split(batch["counts"]))
+    targets = iter(batch["targets"].split(batch["counts"]))
     for lengths in batch["passes"]:
         end = begin + sum(lengths)
         tensors = {name: batch[name][:, begin:end] for name in ("input_ids", "labels", "position_ids")}
-        places = next(told) - begin
-        yield {**tensors, "told": places, "counts": [len(places)], "passes": [lengths]}
+        places = next(targets) - begin
+        yield {**tensors, "targets": places, "counts": [len(places)], "passes": [lengths]}
         begin = end
 
 
@@ -121,7 +124,8 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
     class PaddingFreeTrainer(parent):
         """Learns from a batch pass by pass, without ever making all logits; counts the tokens it learns from."""
 
-        head: Any = None
+        found_embeddings: Any = None
+        """What `output_embeddings` has found."""
         tokens_seen = 0
         largest_pass: Sequence[int] = ()
         """Lengths of the sequences in the pass with the most tokens so far: what memory had to have room for."""
@@ -135,7 +139,10 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
             return super().create_optimizer(model)
 
         def train(self, *args: Any, **kwargs: Any) -> Any:
-            """As ever, but Python does not look for garbage in what is there before, all of transformers, again."""
+            """As ever, but Python does not look for garbage in what is there before, all of transformers, again.
+
+            What of that is dropped meanwhile and refers to itself is freed at the end.
+            """
             gc.collect()
             gc.freeze()
             try:
@@ -163,7 +170,8 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
 
             The card has nothing to do at the beginning of an update: what the host does first, it waits for.
             """
-            if not self.output_matrix(model).training:  # the last module: a base comes, and evaluates, in another mode
+            # One module stands for all: a base comes in evaluation mode, and whoever sets a mode sets it for the whole.
+            if not self.output_embeddings(model).training:
                 model.train()
             batch = self._prepare_inputs(batch)
             with self.compute_loss_context_manager():
@@ -173,22 +181,22 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
             self.accelerator.backward(loss)
             return loss.detach()
 
-        def output_matrix(self, model: Any) -> Any:
+        def output_embeddings(self, model: Any) -> Any:
             """The module that makes logits; looked for once, for that is a walk through all modules, too."""
-            if self.head is None:
-                self.head = self.accelerator.unwrap_model(model).get_output_embeddings()
-            return self.head
+            if self.found_embeddings is None:
+                self.found_embeddings = self.accelerator.unwrap_model(model).get_output_embeddings()
+            return self.found_embeddings
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             """The cross-entropy of every label, divided by `num_items_in_batch`, or by their number."""
-            told, labels = inputs["told"], inputs["labels"][0]
+            targets, labels = inputs["targets"], inputs["labels"][0]
             with saving():
-                states = hidden_states(model, inputs)[told - 1]
-            loss = fused_loss.cross_entropy(states, self.output_matrix(model).weight, labels[told])
+                states = hidden_states(model, inputs)[targets - 1]
+            loss = fused_loss.cross_entropy(states, self.output_embeddings(model).weight, labels[targets])
             if num_items_in_batch is None:
-                num_items_in_batch = len(told)
+                num_items_in_batch = len(targets)
             elif self.args.average_tokens_across_devices:  # which counts the tokens of all processes
                 loss = loss * self.accelerator.num_processes
             loss = loss / num_items_in_batch

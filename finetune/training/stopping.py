@@ -32,7 +32,7 @@ class LossWatch:
     streak: int = 0
     """Updates in a row whose loss was no number."""
     unread: Any = None
-    """Whether the passes were that nobody has asked about yet, as a tensor where the losses are."""
+    """Whether the losses of all passes that were not read yet are finite, as a tensor where they are; None: no pass."""
 
     def see(self, finite: Any) -> None:
         """Take note of one forward pass, without waiting for it: `finite` is a tensor of one truth value."""

@@ -53,7 +53,6 @@ def train(run: Run, *, resume: bool = False, checkpoint: int | None = None, may_
     `second_try.Again` where memory ran out for the first time, and has to begin that try.
     """
     begun = False
-    padding_free.let_memory_grow()
     try:
         begin = processes.from_first(lambda: _begun(run, resume, checkpoint))
         begun = True

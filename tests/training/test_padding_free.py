@@ -1,6 +1,8 @@
 """Batches without padding in TRL's own trainer: the same training as with padding, whatever the passes."""
 
+import gc
 import math
+import os
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from trl import SFTConfig, SFTTrainer
 from finetune.data.prompts import IGNORED
 from finetune.models import load_base
 from finetune.training import attention, cpu, fused_loss, llama_layers, lora_precision, padding_free
+from tests.conftest import kept_environment
 
 EVERY = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -50,6 +53,7 @@ def test_a_batch_lies_flat_its_positions_begin_anew_and_first_labels_are_masked(
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
     assert batch["labels"].tolist() == [[IGNORED, 12, 13, IGNORED, 22]]
     assert batch["passes"] == [[3, 2]]
+    assert (batch["targets"].tolist(), batch["counts"]) == ([1, 2, 4], [3])
 
 
 def test_a_batch_is_cut_where_its_passes_end():
@@ -58,6 +62,21 @@ def test_a_batch_is_cut_where_its_passes_end():
     assert (first["input_ids"].tolist(), first["passes"]) == ([[11, 12, 13]], [[3]])
     assert (second["input_ids"].tolist(), second["passes"]) == ([[21, 22, 31, 32]], [[2, 2]])
     assert second["position_ids"].tolist() == [[0, 1, 0, 1]]
+    assert (first["targets"].tolist(), first["counts"]) == ([1, 2], [2])
+    assert (second["targets"].tolist(), second["counts"]) == ([1, 3], [2])
+
+
+def test_a_card_s_memory_may_grow_unless_somebody_has_chosen(monkeypatch):
+    names = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+    for chosen in (None, *names):
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+        if chosen:
+            monkeypatch.setenv(chosen, "max_split_size_mb:512")
+        with kept_environment():
+            padding_free.let_memory_grow()
+            found = {name: os.environ[name] for name in names if name in os.environ}
+        assert found == ({chosen: "max_split_size_mb:512"} if chosen else {names[0]: "expandable_segments:True"})
 
 
 # Training
@@ -226,6 +245,16 @@ def test_all_modules_learn_in_training_mode_and_recompute_where_they_are_told(
     assert modes == 3 * [(True, {True}), (False, {False})]  # an update, an evaluation
     layers = trainer.model.config.num_hidden_layers
     assert sum(mlps) == 3 * layers * (2 if checkpointing else 1)
+
+
+def test_what_is_there_before_is_no_garbage_while_it_trains_and_may_be_afterwards(tiny_base, tmp_path, monkeypatch):
+    frozen, states = [], padding_free.hidden_states
+    monkeypatch.setattr(
+        padding_free, "hidden_states", lambda *given: frozen.append(gc.get_freeze_count()) or states(*given)
+    )
+    trainer, _ = trained(tiny_base, tmp_path)
+    assert min(frozen) > 100_000 and gc.get_freeze_count() == 0
+    assert trainer.state.total_flos == 0  # nobody walked through all weights to count
 
 
 def test_the_log_counts_the_tokens_learnt_from_and_no_padding(tiny_base, tmp_path):

@@ -9,7 +9,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from finetune.errors import RunError
 from finetune.recipe import Training
-from finetune.training import metrics, runs, stopping, trainer
+from finetune.training import fused_loss, metrics, runs, stopping, trainer
 from tests.conftest import kept_environment
 from tests.training.test_trainer import files, recipe, series, tensors
 
@@ -101,6 +101,21 @@ def test_losses_that_are_no_numbers_but_reach_no_weight_are_told_and_endured(tin
     assert (run.status().state, lost(run)) == ("finished", [2, 3])
     assert series(run, "loss")[0] == [1, 4, 5]
     assert all(value > 0 for value in series(run, "loss")[1])  # transformers alone would have written 0 for the two
+
+
+def test_without_padding_a_run_ends_as_well(tiny_base, tiny_csv, tmp_path, monkeypatch):
+    true, seen = fused_loss.cross_entropy, []
+
+    def poisoned(*given):
+        if torch.is_grad_enabled():
+            seen.append(1)
+        return true(*given) * (math.nan if torch.is_grad_enabled() and len(seen) > 1 else 1)
+
+    monkeypatch.setattr(fused_loss, "cross_entropy", poisoned)
+    run = made(tiny_base, tiny_csv, tmp_path, max_steps=40, padding_free=True, plan="as_written")
+    with pytest.raises(RunError):
+        trainer.train(run)
+    assert (run.status().error_key, lost(run), series(run, "loss")[0]) == ("run.diverged", [2, 3, 4], [1])
 
 
 @pytest.mark.parametrize(("norm", "advised"), [(0.0, "1"), (5.0, "1"), (1.0, "0.3"), (0.4, "0.2")])

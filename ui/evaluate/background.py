@@ -79,8 +79,9 @@ class Background:
 
     @property
     def asking(self) -> bool:
-        """True while an evaluation asks the model of this app."""
-        return self.busy and self.job.kind == EVALUATION
+        """True while an evaluation asks the model of this app, which its last stage does not."""
+        job = self.job
+        return self.busy and job.kind == EVALUATION and (job.progress is None or job.progress.stage != "scores")
 
     def evaluate(self, names: Sequence[str], split: str, limit: int | None, *, over_steps: bool) -> Job:
         """Begin to evaluate these runs (or the demo), one after the other; what is there already is not made again.

@@ -4,6 +4,7 @@ import pytest
 
 from finetune.inference import safety
 from finetune.inference.backends import LocalBackend
+from finetune.review.evaluating import Progress
 from ui import wording
 from ui.chat.beside import note_html, shut, sign_html
 from ui.evaluate.background import EVALUATION, JUDGE, Job
@@ -47,6 +48,10 @@ def test_while_an_evaluation_or_a_set_of_pairs_asks_the_model_one_sentence_says_
     services.background.job = Job(EVALUATION)
     assert "একটু বেশি সময় লাগবে" in sign_html(services, "bn")
     assert not shut(services, [SAID], {})
+    services.background.job.report(Progress("scores", 0, 9))  # figures, of which no model is asked
+    assert sign_html(services, "bn") == ""
+    services.background.job.report(Progress("bits", 0, 9))
+    assert sign_html(services, "bn") != ""
     services.background.job.over = True
     assert sign_html(services, "en") == ""
     services.writing = Writing("first")
