@@ -57,10 +57,14 @@ class Way:
 
 
 def build(shape: memory.Shape, folder: Path) -> None:
-    """Write random bfloat16 weights of a shape, with the demo's tokenizer, which nothing is written with."""
+    """Write random bfloat16 weights of a shape, with the demo's tokenizer, which nothing is written with.
+
+    The same ones each time on the same kind of device.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
+    torch.manual_seed(0)
     with torch.device(models.device()):
         model = AutoModelForCausalLM.from_config(bench_weights.config(shape), dtype=torch.bfloat16)
     model.save_pretrained(folder, max_shard_size="5GB")

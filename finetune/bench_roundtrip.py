@@ -107,10 +107,11 @@ def train(folder: Path, stop_at: int) -> dict[str, Any]:
 def facts(run: runs.Run) -> dict[str, Any]:
     """Steps, losses at both ends and the settings that ran, of a run that has ended."""
     lines = metrics.as_it_went(metrics.read(run.folder)[0])
-    losses = [line["loss"] for line in lines if "loss" in line]
+    losses, evaluated = ([line[key] for line in lines if key in line] for key in ("loss", "eval_loss"))
     ran, t = run.status(), run.recipe().training
     return {
         "state": ran.state, "steps": ran.step, "losses": len(losses), "first_loss": losses[0], "last_loss": losses[-1],
+        "first_eval_loss": evaluated[0], "last_eval_loss": evaluated[-1],
         "padding_free": t.padding_free, "batch": [t.per_device_train_batch_size, t.gradient_accumulation_steps],
     }  # fmt: skip
 

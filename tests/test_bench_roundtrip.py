@@ -31,7 +31,7 @@ def made(tmp_path_factory) -> tuple[dict, dict]:
 def test_the_run_is_stopped_taken_up_again_and_ends_with_every_loss_once(made):
     run = made[0]["run"]
     assert (run["state"], run["steps"], run["losses"]) == ("finished", 20, 20)
-    assert run["last_loss"] < run["first_loss"]
+    assert run["last_eval_loss"] < run["first_eval_loss"]  # of the same rows, which train losses are not
     assert {"weights", "first half", "second half", "merge", "logits"} == made[0]["seconds"].keys()
 
 
