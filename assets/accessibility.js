@@ -5,7 +5,7 @@
 (function () {
   const BUBBLES = "#chat [data-testid=user], #chat [data-testid=bot]";
   const CARDS = ".findings, .run-card .state, .run-card .error";
-  const SENTENCE = /^[\s\S]*[।॥?!\n](?=\s|$)/;
+  const SENTENCE = /^[\s\S]*[।\u09f7॥?!\n](?=\s|$)/;
   const STILL = 1500;  // milliseconds without a new letter: what is there is said, sentence or not
   const KEPT = 20;
 

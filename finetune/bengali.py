@@ -3,7 +3,8 @@
 The only file that knows the Unicode traps of Bengali. It knows nothing about data sets or models.
 
 Traps, each met in real text: NFC *decomposes* ড় ঢ় য় (composition exclusions) and composes ো ৌ;
-`\\w` of the standard `re` splits at vowel signs; the danda is U+0964, in the Devanagari block;
+`\\w` of the standard `re` splits at vowel signs; the danda is U+0964, in the Devanagari block, and many type ৷
+(U+09F7, by its name the numerator of a fraction of a rupee) in its place;
 ZWJ and ZWNJ next to a virama change the shape of a conjunct (র‍্যা) and must stay, elsewhere they
 are noise; a reply cut between tokens can end in U+FFFD or in half a conjunct.
 """
@@ -17,7 +18,8 @@ import regex
 
 VIRAMA = "\u09cd"
 REPLACEMENT = "\ufffd"
-SENTENCE_ENDS = "।॥?!.…"
+DANDA, TYPED_FOR_DANDA = "।", "\u09f7"
+SENTENCE_ENDS = f"।{TYPED_FOR_DANDA}॥?!.…"
 
 STOPWORDS = frozenset(
     unicodedata.normalize(
@@ -40,16 +42,17 @@ _BLANK_LINES = re.compile(r" ?\n[ \n]*")
 _LETTER = regex.compile(r"[\p{L}\p{M}]")
 _BENGALI_LETTERS = re.compile(f"[{''.join(_LETTER.findall(''.join(map(chr, range(0x0980, 0x0A00)))))}]+")
 _GRAPHEME = regex.compile(r"\X")
-_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:[\u200c\u200d'’-][\p{L}\p{M}\p{N}]+)*")
+_IN_WORD = r"[[\p{L}\p{M}\p{N}]--[\u09f7]]+"
+_WORD = regex.compile(rf"{_IN_WORD}(?:[\u200c\u200d'’\-]{_IN_WORD})*", regex.V1)
 _STOP = r"(?<!\.)\.(?=[”’\"')»]*(?:\s|$))"
-_SENTENCE = re.compile(rf"(?:(?!{_STOP})[^।॥?!\n])+(?:[।॥?!]+|{_STOP})?|[।॥?!]+")
+_SENTENCE = re.compile(rf"(?:(?!{_STOP})[^।\u09f7॥?!\n])+(?:[।\u09f7॥?!]+|{_STOP})?|[।\u09f7॥?!]+")
 _MOJIBAKE = re.compile(r"à¦|à§|â€|Ã[\x80-\xbf]")
 _ORPHANS = regex.compile(r"(?<![\p{L}\p{M}\p{N}\u200c\u200d])[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7\u200c\u200d]+")
 _DEPENDENT = re.compile("[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7]")
 
 
 def clean(text: str) -> str:
-    """Text in NFC without control and noise characters, blanks folded, ends stripped.
+    """Text in NFC without control and noise characters, blanks folded, ends stripped, ৷ made a danda.
 
     Line breaks stay (runs of them become one); half a surrogate pair becomes U+FFFD. Applied to
     training data and to what people type, so that both reach the tokenizer in the same form.
@@ -59,7 +62,7 @@ def clean(text: str) -> str:
         # Two signs between which noise stood may compose or change places, and so may two between which a joiner did.
         text = _STRAY_JOINER.sub("", unicodedata.normalize("NFC", text))
         text = _BLANK_LINES.sub("\n", _SPACES.sub(" ", text))
-    return unicodedata.normalize("NFC", text).strip()
+    return unicodedata.normalize("NFC", text.replace(TYPED_FOR_DANDA, DANDA)).strip()
 
 
 def graphemes(text: str) -> list[str]:

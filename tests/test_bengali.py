@@ -103,6 +103,13 @@ def test_cleaning_real_comments_twice_changes_nothing_more(comments):
 # words and graphemes
 
 
+def test_the_sign_that_many_type_for_a_danda_is_one():
+    assert bengali.words("আমি ৷ আছি৷") == ["আমি", "আছি"]
+    assert bengali.clean("আমি আছি ৷") == "আমি আছি ।"
+    assert bengali.ends_sentence("আমি আছি৷”")
+    assert bengali.sentences("মন খারাপ৷ সব ঠিক হয়ে যাবে৷") == ["মন খারাপ৷", "সব ঠিক হয়ে যাবে৷"]
+
+
 def test_words_keep_their_vowel_signs_and_lose_the_danda():
     assert bengali.words("আমি ভালো আছি।") == ["আমি", "ভালো", "আছি"]
 

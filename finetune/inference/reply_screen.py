@@ -25,7 +25,7 @@ LAST_WORDS = 60
 BEFORE = 240
 """Characters of what was already shown that a sentence is judged together with: a phrase may span two."""
 
-_SENTENCE = re.compile(r"[^।॥?!\n.]*[।॥?!\n.]+")
+_SENTENCE = re.compile(r"[^।\u09f7॥?!\n.]*[।\u09f7॥?!\n.]+")
 
 
 class UnsafeReply(BackendError):

@@ -40,7 +40,7 @@ _BROKEN = re.compile(
 _NOT_HEARD = re.compile("[\u0300-\u036f\u200b-\u200f\u2060\ufeff\u00ad'’‘`]")
 """Accents, joiners and apostrophes (don't, dont)."""
 _NOT_LETTERS = re.compile("[^a-z0-9]+")
-_PAUSES = re.compile(r"[।॥.…!?,;:\n]")
+_PAUSES = re.compile(r"[।\u09f7॥.…!?,;:\n]")
 _DIGIT = re.compile(r"(?<=[a-z])[013457@$](?![0-9])")
 _AS_LETTER = str.maketrans("013457@$", "oieastas")
 """k1ll, su1c1de, m0rte."""

@@ -42,6 +42,10 @@ def test_chrf_is_what_is_worked_out_by_hand():
     assert overlap.of_reply("কখ", ["কগ"])["chrf"] == pytest.approx(100 / 6)
 
 
+def test_another_sign_typed_for_the_danda_costs_nothing():
+    assert overlap.of_reply("আমি আছি৷", ["আমি আছি।"]) == {"chrf": 100.0, "rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
+
+
 def test_a_danda_is_no_part_of_the_word_before_it():
     """Orders of letters 1 to 3 and of words 1: P = (3/4 + 2/3 + 1/2 + 1/2) / 4, R = 1, F2 = 5PR / (4P + R)."""
     precision = (3 / 4 + 2 / 3 + 1 / 2 + 1 / 2) / 4
