@@ -98,6 +98,7 @@ def load_base(
         "attn_implementation": attention,
     }
     if four_bit:
+        _without_advice()
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -112,6 +113,13 @@ def load_base(
         base = AutoModelForCausalLM.from_pretrained(source, **settings)
     base.eval()
     return base, tokenizer
+
+
+def _without_advice() -> None:
+    """Keep bitsandbytes from advising a package that would fetch code for CPUs; it reads like a failure."""
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    if not logger.filters:
+        logger.addFilter(lambda record: "kernels-community" not in record.getMessage())
 
 
 def free_memory() -> None:

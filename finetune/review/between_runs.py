@@ -140,7 +140,7 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
     differences = {name: scores.shown(of(gained, texts, of_text, seed)) for name, of in LIKELIHOOD.items()}
     for name in _names(first, second):
         values = [[every[one].scores[TUNED][name] for one in ids] for every in (own, other_own)]
-        differences[name] = scores.paired(*values, groups, seed, scores.kind(name))
+        differences[name] = scores.paired(*values, groups, seed, scores.kind(name), scores.scale(name))
     return Comparison(
         first,
         second,

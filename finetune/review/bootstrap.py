@@ -20,15 +20,20 @@ def mean(
     """The mean of values with its interval; `groups` names each value's group.
 
     share: a value may be anything from 0 to 1, and then the bootstrap-t interval is taken on the log-odds, so that it
-    stays between 0 and 1; else it is that of `ratio`. Values that are all alike tell nothing of how others might lie:
-    no interval. What is 0 or 1 by its nature, and so has one even then, is for `statistics.rate`.
+    stays between 0 and 1; else it is that of `ratio`. Where too few values differ to draw it, the interval is Clopper
+    and Pearson's, which is wide enough: of all values with such a mean, zeros and ones are spread the most. Values that
+    are all alike tell nothing of how others might lie: no interval. What is 0 or 1 by its nature, and so has one even
+    then, is for `statistics.rate`.
     """
     groups = range(len(values)) if groups is None else groups
     if not share or not values:
         return ratio(values, [1.0] * len(values), groups, seed)
     sums, counts = statistics.by_cluster(values, groups)
-    ends = statistics.bootstrap_t(sums, counts, seed) or (None, None)
-    return Interval(float(sums.sum() / counts.sum()), *ends, len(values), len(counts))
+    value = float(sums.sum() / counts.sum())
+    ends = statistics.bootstrap_t(sums, counts, seed)
+    if ends is None and len(counts) > 1 and statistics.standard_error(sums, counts, value) > statistics.ROUNDING:
+        ends = statistics.exact(value, statistics.independent(counts))
+    return Interval(value, *(ends or (None, None)), len(values), len(counts))
 
 
 def ratio(
@@ -38,7 +43,8 @@ def ratio(
 
     A symmetric bootstrap-t interval: groups are drawn again, and each sample's distance from the ratio is divided by
     its own cluster-robust standard error, linearised (Davison and Hinkley 1997, section 5.2; Hall 1988, JRSS B 50:35).
-    No interval where fewer than two groups, or no spread between them, leave nothing to tell it by.
+    Where too few groups differ to draw it, Student's t takes its place. No interval where fewer than two groups, or no
+    spread between them, leave nothing to tell it by.
     """
     import numpy as np
 
@@ -64,6 +70,7 @@ def ratio(
     distances = np.abs(ratios[varied] - value) / errors
     wanted = round((statistics.REPETITIONS + 1) * statistics.LEVEL) - 1
     if len(distances) <= wanted:
-        return nothing
-    half = float(np.partition(distances, wanted)[wanted]) * error
+        half = statistics.t_quantile(number - 1) * error
+    else:
+        half = float(np.partition(distances, wanted)[wanted]) * error
     return Interval(value, value - half, value + half, len(above), number)

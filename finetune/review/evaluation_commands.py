@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,17 +52,32 @@ def evaluate(
         folder = out or evaluation_order.place(home(), chosen, order)
         if not resume:
             evaluating.forget(folder)
-        result = evaluating.run(folder, order, backend, report=_evaluated).result
+        result = evaluating.run(folder, order, backend, report=_teller()).result
         if chosen is not None:
             evaluated.keep(chosen, result)
     show({**result, "folder": str(folder)}, as_json, [*evaluation_figures.table(result), f"written to {folder}"])
 
 
-def _evaluated(progress: Any) -> None:
-    if sys.stderr.isatty():
-        left = "" if progress.left is None else f", {progress.left:.0f} s left"
-        text = f"\r{progress.stage}: {progress.done:,} of {progress.total:,} questions{left}"
-        print(f"{text:60}", end="\n" if progress.done == progress.total else "", file=sys.stderr, flush=True)
+BETWEEN_LINES = 30.0
+"""Seconds between two lines about progress where nobody watches a terminal: in a log, say."""
+
+
+def _teller(clock: Callable[[], float] = time.monotonic) -> Callable[[Any], None]:
+    """Tells progress: one line that changes on a terminal; elsewhere a line now and then, and one as a stage ends."""
+    terminal, told = sys.stderr.isatty(), clock()
+
+    def tell(progress: Any) -> None:
+        nonlocal told
+        over = progress.done == progress.total
+        left = "" if progress.left is None or over else f", {progress.left:.0f} s left"
+        text = f"{progress.stage}: {progress.done:,} of {progress.total:,} questions{left}"
+        if terminal:
+            print(f"\r{text:60}", end="\n" if over else "", file=sys.stderr, flush=True)
+        elif over or clock() - told >= BETWEEN_LINES:
+            told = clock()
+            print(text, file=sys.stderr, flush=True)
+
+    return tell
 
 
 @app.command()

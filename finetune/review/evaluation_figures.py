@@ -62,8 +62,10 @@ def figures(
     for name in each["base"][0]:
         values = {side: [one[name] for one in each[side]] for side in SIDES}
         for side in SIDES:
-            intervals[side][name] = scores.intervals(values[side], groups, seed, scores.kind(name))
-        difference[name] = scores.paired(values["base"], values["tuned"], groups, seed, scores.kind(name))
+            intervals[side][name] = scores.intervals(values[side], groups, seed, scores.kind(name), scores.scale(name))
+        difference[name] = scores.paired(
+            values["base"], values["tuned"], groups, seed, scores.kind(name), scores.scale(name)
+        )
     saved = scores.shown(bits.saved(paid["base"], paid["tuned"], of_text, seed))
     plain = {side: _plain(whole[side], intervals[side], bits.per_token(paid[side], texts, tokens)) for side in SIDES}
     return {
@@ -79,7 +81,7 @@ def figures(
         "signatures": signatures,
         "settings": order["settings"],
         **{key: order[key] for key in ("adapter", "fingerprint", "resident", "format")},
-        "bertscore": lacking or f"{bertscore.ENCODER}, layer {bertscore.LAYER}",
+        "bertscore": lacking or bertscore.signature(),
     }, [
         {"id": line["id"], **{side: {**_own_bits(line, cost, side), **each[side][at]} for side in SIDES}}
         for at, (line, cost) in enumerate(zip(replies, costs, strict=True))
@@ -142,7 +144,7 @@ def _topics(
                 "topic": topic,
                 "prompts": len(mine),
                 "bits_per_character": scores.shown(bits.difference(*paid, texts, of_text, seed)),
-                "chrf": scores.paired(*chrf, [replies[at]["group"] for at in mine], seed),
+                "chrf": scores.paired(*chrf, [replies[at]["group"] for at in mine], seed, scale=scores.scale("chrf")),
             }
         )
     return found
@@ -157,9 +159,14 @@ def table(result: Mapping[str, Any]) -> list[str]:
         f"tuned needs {_share(result['saved'])} fewer bits per character than base",
         f"{'':20}{'base':>28}{'tuned':>28}{'difference':>30}",
     ]
+    intents = next(name for name in result["difference"] if name.startswith(scores.INTENT))
     for name, difference in result["difference"].items():
+        if name == intents:
+            lines.append(scores.DIAGNOSTIC)
         sides = "".join(f"{_shown(result['intervals'][side][name]):>28}" for side in SIDES)
         lines.append(f"{name:20}{sides}{_shown(difference, '+'):>30}")
+    if result["bertscore"].startswith(bertscore.NOT_RUN):
+        lines.append(f"{'bertscore':20}{result['bertscore']}")
     for name in ("chrf", "bleu", "distinct1", "distinct2", "distinct", "commonest_opener"):
         pooled = "".join(f"{_number(result[side][name]):>28}" for side in SIDES)
         lines.append(f"{'all, ' + name:20}{pooled}")
@@ -167,7 +174,10 @@ def table(result: Mapping[str, Any]) -> list[str]:
         both = "".join(f"{_number(result[side]['per_token'][name]):>28}" for side in SIDES)
         lines.append(f"{name:20}{both}")
     warning = result["base"]["per_token"]["warning"]
-    return [*lines, f"note: {warning}", *(f"{name}: {one}" for name, one in result["signatures"].items())]
+    signatures = {**result["signatures"]}
+    if not result["bertscore"].startswith(bertscore.NOT_RUN):
+        signatures["bertscore"] = result["bertscore"]
+    return [*lines, f"note: {warning}", *(f"{name}: {one}" for name, one in signatures.items())]
 
 
 def _shown(figure: Mapping[str, Any], sign: str = "") -> str:

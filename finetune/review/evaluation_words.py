@@ -65,10 +65,11 @@ EVALUATION: dict[str, tuple[str, str]] = {
     # the table
     "figures.title": ("সব মাপ", "All figures"),
     "figures.note": (
-        "বন্ধনীতে ৯৫% সীমা। তফাত প্রশ্ন ধরে ধরে: শেখানো বিয়োগ মূল; শতাংশের তফাত শতাংশ-বিন্দুতে। যেখানে বলা চলে, সেখানে তফাতের"
+        "বন্ধনীতে ৯৫% সীমা; যেখানে সীমা নেই, সেখানে সব উত্তরের মান একই। তফাত প্রশ্ন ধরে ধরে: শেখানো বিয়োগ মূল; শতাংশের তফাত শতাংশ-বিন্দুতে। যেখানে বলা চলে, সেখানে তফাতের"
         " পাশে লেখা আছে ভালো না খারাপ। কোথাও আসল তফাত না থাকলেও এমন প্রতি কুড়িটা মাপের একটায় দৈবাৎ তা লেখা হতে পারে, তাই একটা"
         " মাপ দেখে সিদ্ধান্ত নেবেন না।",
-        "In brackets the range with 95\u00a0% confidence. Differences are taken question by question, fine-tuned less base;"
+        "In brackets the range with 95\u00a0% confidence; where none stands, all replies have the same value. Differences"
+        " are taken question by question, fine-tuned less base;"
         " those of shares are percentage points. Where it can be said, the difference is marked as better or worse."
         " Even if nothing had changed, about one mark in twenty figures would come by chance: do not go by a single one.",
     ),

@@ -51,7 +51,7 @@ def score_files(predictions: Path, references: Path, prompts: Path | None = None
         figures = [{**one, "bertscore": value} for one, value in zip(figures, values, strict=True)]
     groups = [bengali.clean(prompt) or number for number, prompt in enumerate(asked)]
     result["intervals"] = {
-        name: scores.intervals([one[name] for one in figures], groups, kind=scores.kind(name))
+        name: scores.intervals([one[name] for one in figures], groups, kind=scores.kind(name), scale=scores.scale(name))
         for name in figures[0]
         if name in result
     }
@@ -62,14 +62,19 @@ def score_files(predictions: Path, references: Path, prompts: Path | None = None
 
 def lines(result: dict[str, Any]) -> list[str]:
     """The result of `score_files` as lines for people: figure, value, interval; then how overlap was counted."""
-    told = [f"{result['rows']:,} lines"]
+    told, intents = [f"{result['rows']:,} lines"], False
     for name, value in result.items():
         if name in ("rows", "signatures", "intervals"):
             continue
+        if name.startswith(scores.INTENT) and not intents:
+            told.append(scores.DIAGNOSTIC)
+            intents = True
         shown = f"{name:20}" + _shown(value)
         found = result["intervals"].get(name)
-        if found and found["low"] is not None:
-            shown += f"   mean over lines {found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+        if found and found["mean"] is not None:
+            shown += f"   mean over lines {found['mean']:.3f}"
+            alike = found["low"] is None
+            shown += " (no interval: all alike)" if alike else f" ({found['low']:.3f} to {found['high']:.3f})"
         told.append(shown)
     return told + [f"{name}: {signature}" for name, signature in result["signatures"].items()]
 

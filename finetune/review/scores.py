@@ -7,6 +7,7 @@ format. What each figure is stands where it is counted: `overlap.py`, `text_scor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,18 @@ FLAG, SHARE, NUMBER = "flag", "share", "number"
 """What a figure of one reply can be: 0 or 1; anything from 0 to 1; any number. By it its interval is chosen, not by the
 values that happen to be there: replies that are all in Bengali letters are no coin that fell on one side each time."""
 
+INTENT = "intent_"
+DIAGNOSTIC = "what a listener does, counted by lexicon: a diagnostic, no measure of empathy"
+"""Stands above the figures whose names begin with INTENT."""
+
 FLAGS = (
     *("empty", "intruding_script", "english_drift", "broken", "truncated", "finished", "copied", "on_the_point"),
-    *(f"intent_{name}" for name in listener.INTENTS),
+    *(f"{INTENT}{name}" for name in listener.INTENTS),
 )
 
 SHARES = ("rouge1", "rouge2", "rougeL", "distinct1", "distinct2", "repetition", "script_share")
+
+Scale = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def of_reply(row: Row) -> Figures:
         **overlap.of_reply(row.reply, row.references),
         "length_ratio": overlap.length_ratio(row.reply, row.references),
         **text_scores.of_reply(row.reply, row.prompt, row.ended, row.broken),
-        **{f"intent_{name}": float(there) for name, there in listener.intents(row.reply).items()},
+        **{f"{INTENT}{name}": float(there) for name, there in listener.intents(row.reply).items()},
     }
 
 
@@ -75,20 +82,31 @@ def kind(name: str) -> str:
     return FLAG if name in FLAGS else SHARE if name in SHARES else NUMBER
 
 
+def scale(name: str) -> Scale:
+    """The least and the most that a figure can be."""
+    known = {"chrf": (0.0, 100.0), "bertscore": (-1.0, 1.0)}
+    return known.get(name, (0.0, math.inf if kind(name) == NUMBER else 1.0))
+
+
 def intervals(
-    values: Sequence[float | None], groups: Sequence[object] | None = None, seed: int = 0, kind: str = NUMBER
+    values: Sequence[float | None],
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+    kind: str = NUMBER,
+    scale: Scale = (0.0, math.inf),
 ) -> Figures:
     """`{"mean", "low", "high", "n"}`: the mean of a figure over replies with its 95 % interval.
 
     groups: for each value the group of near-identical questions it belongs to; each its own where not given. Values
     that are None are left out. The ends are None where nothing tells them (`bootstrap.mean`); a flag's are always told.
+    None lies beyond the scale.
     """
     groups = range(len(values)) if groups is None else groups
     kept = [(value, group) for value, group in zip(values, groups, strict=True) if value is not None]
     known, of = [value for value, _ in kept], [group for _, group in kept]
     if kind == FLAG:
         return shown(statistics.rate(known, of, seed))
-    return shown(bootstrap.mean(known, of, seed, share=kind == SHARE))
+    return shown(bootstrap.mean(known, of, seed, share=kind == SHARE), *scale)
 
 
 def paired(
@@ -97,6 +115,7 @@ def paired(
     groups: Sequence[object] | None = None,
     seed: int = 0,
     kind: str = NUMBER,
+    scale: Scale = (0.0, math.inf),
 ) -> Figures:
     """The same for tuned less base, question by question; one with a None on either side is left out."""
     groups = range(len(base_values)) if groups is None else groups
@@ -109,12 +128,13 @@ def paired(
     if kind == FLAG:
         return shown(paired_rates.difference(base, tuned, of))
     differences = [b - a for a, b in zip(base, tuned, strict=True)]
-    return shown(bootstrap.ratio(differences, [1.0] * len(kept), of, seed))
+    return shown(bootstrap.ratio(differences, [1.0] * len(kept), of, seed), scale[0] - scale[1], scale[1] - scale[0])
 
 
-def shown(found: Interval) -> Figures:
-    """An interval as results hold it: `{"mean", "low", "high", "n"}`."""
-    return {"mean": found.value, "low": found.low, "high": found.high, "n": found.n}
+def shown(found: Interval, least: float = -math.inf, most: float = math.inf) -> Figures:
+    """An interval as results hold it: `{"mean", "low", "high", "n"}`, its ends cut off where nothing can lie."""
+    low, high = (None if end is None else min(most, max(least, end)) for end in (found.low, found.high))
+    return {"mean": found.value, "low": low, "high": high, "n": found.n}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -53,7 +53,7 @@ def rate(values: Sequence[float], clusters: Sequence[object], seed: int = 0) -> 
 
     Where resampling cannot know doubt, since votes are nearly all alike or prompts very few, or need not, since each
     cluster is one value, Clopper and Pearson's exact interval stands instead, with as many trials as there would be
-    independent votes if all votes on one prompt said the same (`_independent`). It is wide on purpose, never closed.
+    independent votes if all votes on one prompt said the same (`independent`). It is wide on purpose, never closed.
     """
     sums, counts = by_cluster(values, clusters)
     number = len(counts)
@@ -61,7 +61,7 @@ def rate(values: Sequence[float], clusters: Sequence[object], seed: int = 0) -> 
         return Interval(None, None, None, 0, 0)
     value = float(sums.sum() / counts.sum())
     ends = None if number == len(values) else bootstrap_t(sums, counts, seed)
-    return Interval(value, *(ends or exact(value, _independent(counts))), len(values), number)
+    return Interval(value, *(ends or exact(value, independent(counts))), len(values), number)
 
 
 def mean(values: Sequence[float], clusters: Sequence[object], scale: tuple[float, float]) -> Interval:
@@ -181,7 +181,7 @@ def resampled(columns: Any, seed: int) -> Any:
     return np.concatenate(totals)
 
 
-def _independent(counts: Any) -> float:
+def independent(counts: Any) -> float:
     """How many independent votes clusters are worth at least: one each, fewer where some count for more (Kish 1965)."""
     return float(counts.sum() ** 2 / (counts @ counts))
 

@@ -56,6 +56,23 @@ def test_the_interval_of_shares_stays_between_nought_and_one():
     assert 0 < found.low < found.value < found.high < 1
 
 
+@pytest.mark.parametrize("values", [[0.0] * 198 + [0.2, 0.2], [1.0] * 499 + [0.9], [1.0] * 49 + [0.0]])
+def test_where_few_differ_a_share_has_the_wide_interval_of_zeros_and_ones(values):
+    found = bootstrap.mean(values, share=True)
+    assert 0 <= found.low < found.value < found.high <= 1
+    assert (found.low, found.high) == statistics.exact(found.value, len(values))
+    spread = [[value, value] for value in (0.1, 0.9)]
+    alike = bootstrap.mean([one for pair in zip(*spread, strict=True) for one in pair], [0, 0, 1, 1], share=True)
+    assert (alike.value, alike.low) == (0.5, None)  # groups that are all alike
+
+
+def test_where_few_differ_another_number_has_student_s_interval():
+    values = [0.0] * 198 + [1.0, 1.0]
+    found, error = bootstrap.mean(values), (0.01 * 0.99 / 199) ** 0.5
+    assert found.high - found.value == pytest.approx(statistics.t_quantile(199) * error)
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+
+
 def test_without_a_spread_or_a_second_group_there_is_a_mean_and_no_interval():
     for found in (bootstrap.mean([7.0] * 9), bootstrap.mean([7.0, 9.0], ["one", "one"]), bootstrap.mean([7.1])):
         assert found.value is not None and found.low is None and found.high is None

@@ -220,7 +220,7 @@ def test_weights_that_came_later_are_scored_without_any_reply_being_written_agai
     monkeypatch.setattr(bertscore, "of_sides", lambda sides, references, *_: ([[0.5] * len(one) for one in sides], ""))
     result = evaluating.run(copy, evaluations.order(demo, COUNT), Silent()).result
     assert result["intervals"]["tuned"]["bertscore"]["mean"] == 0.5
-    assert result["bertscore"] == f"{bertscore.ENCODER}, layer {bertscore.LAYER}"
+    assert result["bertscore"] == bertscore.signature()
     assert (copy / REPLIES).read_bytes() == before
 
 

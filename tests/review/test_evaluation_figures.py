@@ -93,6 +93,14 @@ def test_signatures_say_how_overlap_was_counted_and_bertscore_why_it_was_not(mad
     assert made[0]["bertscore"].startswith("not run: ")
 
 
+def test_the_table_says_why_bertscore_was_not_run_and_what_the_intents_are(made):
+    told = evaluation_figures.table(made[0])
+    assert any(line.startswith("bertscore ") and "not run: " in line for line in told)
+    assert told[told.index(scores.DIAGNOSTIC) + 1].startswith(scores.INTENT)
+    ran = evaluation_figures.table({**made[0], "bertscore": bertscore.signature()})
+    assert ran[-1] == f"bertscore: {bertscore.signature()}"
+
+
 def test_every_flag_has_the_interval_of_its_difference_and_a_share_that_is_always_one_has_none(made):
     result = made[0]
     flags = [name for name in result["difference"] if scores.kind(name) == scores.FLAG]

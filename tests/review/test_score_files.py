@@ -5,7 +5,7 @@ import json
 import pytest
 
 from finetune.errors import DataError
-from finetune.review import score_files
+from finetune.review import score_files, scores
 
 REPLIES = ["আপনি একা নন, শুনছি।", "অভিনন্দন! প্রথম দিনটা কেমন কাটল?", "ফেলের কষ্টটা ভারী।"]
 
@@ -102,5 +102,9 @@ def test_people_read_figures_intervals_and_how_they_were_counted(files):
     assert any(line.startswith("bertscore ") for line in told)
     assert any(line.startswith("chrf ") and " to " in line for line in told)
     assert any(line.startswith("bleu: ") and "tok:intl" in line for line in told)
+    assert not any(line.startswith("rouge1 ") and line.endswith("(no interval: all alike)") for line in told)
+    assert told[told.index(scores.DIAGNOSTIC) + 1].startswith(scores.INTENT)
+    alike = score_files.lines(score_files.score_files(paths["wanted"], paths["wanted"]))
+    assert any(line.startswith("rouge1 ") and line.endswith("(no interval: all alike)") for line in alike)
     bare = score_files.lines(score_files.score_files(paths["said"], paths["none"]))
     assert any(line.split() == ["bleu", "-"] for line in bare)

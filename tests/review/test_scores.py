@@ -94,6 +94,17 @@ def test_an_interval_has_the_mean_its_ends_and_how_many_it_rests_on():
     assert found == scores.intervals([10.0, None, 20.0, 30.0] * 10, seed=1)
 
 
+def test_no_interval_reaches_beyond_what_a_figure_can_be():
+    few = [100.0, 100.0, 100.0, 49.0]
+    assert scores.intervals(few)["high"] > 100
+    assert scores.intervals(few, scale=scores.scale("chrf"))["high"] == 100
+    assert scores.intervals([0.0, 0.0, 1.0, 90.0], scale=scores.scale("characters"))["low"] == 0
+    base, tuned = [0.9, 1.0, 1.0, 1.0, 0.2], [0.0, 0.1, 0.0, 0.0, 0.9]
+    found = scores.paired(base, tuned, kind=scores.SHARE, scale=scores.scale("rouge1"))
+    assert (found["low"], found["high"]) == (-1, 1)
+    assert {scores.scale(name) for name in (*scores.FLAGS, *scores.SHARES)} == {(0, 1)}
+
+
 def test_groups_belong_to_the_values_that_are_left():
     values, groups = [10.0, None, 20.0, 30.0] * 10, [number // 4 for number in range(40)]
     assert scores.intervals(values, groups)["low"] is None  # ten groups that are all alike
