@@ -72,6 +72,8 @@ def test_an_english_tokenizer_scores_bengali_zero_and_ours_does_not():
     artefact = RougeScorer(["rouge1"]).score(SENTENCE, SENTENCE)["rouge1"].fmeasure
     assert artefact == 0
     assert overlap.of_reply(SENTENCE, [SENTENCE])["rouge1"] == 1
+    longer, count = f"{SENTENCE} আবার।", len(overlap.words(SENTENCE))  # other words, so that rouge_score is asked
+    assert overlap.of_reply(longer, [SENTENCE])["rouge1"] == pytest.approx(2 * count / (2 * count + 1))
 
 
 def test_a_latin_header_alone_scores_one_by_an_english_tokenizer_and_not_by_ours():
