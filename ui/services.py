@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from finetune import models
-from finetune.errors import FinetuneError, ReviewError
+from finetune.errors import FinetuneError
 from finetune.inference import remote
 from finetune.inference.backends import Backend, LocalBackend, Served
 from finetune.models import DEMO
 from finetune.recipe import Generation, Recipe
-from finetune.review import feedback, pair_sets
-from finetune.review.contestants import Contestant
+from finetune.review import feedback
 from finetune.review.feedback import FeedbackStore
 from finetune.review.reviewing import Reviewing
 from finetune.training import curves, metrics, queue, runs, sharing
@@ -33,6 +32,7 @@ from finetune.training.history import History
 from finetune.training.machine import machine_now
 from finetune.training.memory import shape
 from ui import served
+from ui.compare.pair_writing import PairWriting
 from ui.evaluate.background import Background
 from ui.replies import Replies
 from ui.served import SERVER, Server
@@ -56,23 +56,6 @@ log = logging.getLogger("shohomormi")
 
 
 @dataclass
-class Writing:
-    """A set of pairs on its way, written by a thread of the app's; `error` is why it ended before its time."""
-
-    set_id: str
-    done: int = 0
-    total: int = 0
-    seconds: float = 0.0
-    over: bool = False
-    error: FinetuneError | None = None
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def report(self, done: int, total: int, seconds: float) -> None:
-        """Take note of how far it is."""
-        self.done, self.total, self.seconds = done, total, seconds
-
-
-@dataclass
 class Services:
     """Everything the tabs share."""
 
@@ -90,8 +73,6 @@ class Services:
     """The maker's; empty where everybody who reaches the page is the maker (see `maker.py`)."""
     makers: set[str] = field(default_factory=set)
     """Browser sessions that have entered it."""
-    writing: Writing | None = None
-    """The set of pairs that is being written, or the last one that was."""
     lent_to: str = ""
     """The run that has the memory of the chat's base; there are no replies until it has ended."""
 
@@ -106,6 +87,8 @@ class Services:
         """What people gave of their chats to learn from."""
         self.background = Background(self.home, self.backend)
         """The evaluations."""
+        self.pairs = PairWriting(self.home, self.backend)
+        """The sets of pairs."""
         self._scratch = tempfile.TemporaryDirectory(prefix="shohomormi-")
 
     @property
@@ -189,33 +172,7 @@ class Services:
     @property
     def occupied(self) -> bool:
         """True while a set of pairs or an evaluation asks the model too: a reply begins when a batch of theirs ends."""
-        writing = self.writing is not None and not self.writing.over
-        return self.background.asking or (writing and isinstance(self.backend, LocalBackend))
-
-    def write_pairs(self, order: pair_sets.Order) -> None:
-        """Begin to write a set of pairs in the background; ReviewError while another one is being written."""
-        with self.reading:
-            if self.writing is not None and not self.writing.over:
-                raise ReviewError(
-                    "A set is being written. Start the next one when it is done, or stop it first.", key="pairs.busy"
-                )
-            self.writing = Writing(order.set_id, total=len(order.prompts.prompts))
-        threading.Thread(target=self._write, args=(order, self.writing), name="pairs", daemon=True).start()
-
-    def _write(self, order: pair_sets.Order, writing: Writing) -> None:
-        try:
-            backends = (self._backend_of(order.base), self._backend_of(order.tuned))
-            pair_sets.generate(self.home, order, backends, writing.stop, writing.report)
-        except FinetuneError as error:
-            writing.error = error
-        except Exception as error:
-            log.exception("A set of pairs could not be written: %s", type(error).__name__)
-            writing.error = ReviewError("Something went wrong inside. The log has the details.", key="busy")
-        finally:
-            writing.over = True
-
-    def _backend_of(self, one: Contestant) -> Backend:
-        return remote.RemoteBackend(one.url, one.model) if one.remote else self.backend
+        return self.background.asking or (self.pairs.asking and isinstance(self.backend, LocalBackend))
 
     def forget(self, session: str) -> None:
         """A browser tab was closed: end what it was waiting for."""

@@ -82,7 +82,7 @@ def build(services: Services, tab: gr.Tab) -> None:
 
     def looked(request: gr.Request, name: str | None) -> list[Any]:
         language = language_of(request)
-        writing = services.writing
+        writing = services.pairs.writing
         busy = writing is not None and not writing.over
         sets = services.reviewing.all_sets()
         if writing is not None and writing.set_id in sets and not busy:
@@ -106,7 +106,7 @@ def build(services: Services, tab: gr.Tab) -> None:
                 raise DataError("Write at least one message first.", key="pairs.no_text")
             if source == "file" and not path:
                 raise DataError("Choose a file first.", key="pairs.no_file")
-            services.write_pairs(
+            services.pairs.begin(
                 orders.order(
                     services.home, services.backend, base=first, tuned=second, source=source,
                     given=(path if source == "file" else pasted) or "", count=int(most), seed=int(number or 0),
@@ -116,8 +116,7 @@ def build(services: Services, tab: gr.Tab) -> None:
 
     def stopped(request: gr.Request, name: str | None) -> list[Any]:
         with for_maker(services, request):
-            if services.writing is not None:
-                services.writing.stop.set()
+            services.pairs.end()
         return looked(request, name)
 
     def deleted(request: gr.Request, name: str | None) -> list[Any]:

@@ -7,9 +7,9 @@ from finetune.inference.backends import LocalBackend
 from finetune.review.evaluating import Progress
 from ui import wording
 from ui.chat.beside import note_html, shut, sign_html
+from ui.compare.pair_writing import Writing
 from ui.evaluate.background import EVALUATION, JUDGE, Job
 from ui.layout_parts import care_html
-from ui.services import Writing
 
 
 def test_nothing_stands_beside_light_words_and_a_whole_conversation():
@@ -54,11 +54,13 @@ def test_while_an_evaluation_or_a_set_of_pairs_asks_the_model_one_sentence_says_
     assert sign_html(services, "bn") != ""
     services.background.job.over = True
     assert sign_html(services, "en") == ""
-    services.writing = Writing("first")
+    services.pairs.writing = Writing("first")
     assert sign_html(services, "en") == ""  # another server writes them
     services.backend = LocalBackend("a-base")
     assert "a little longer to begin" in sign_html(services, "en")
-    services.writing.over = True
+    services.pairs.writing.remote = True  # each side another server's own
+    assert sign_html(services, "en") == ""
+    services.pairs.writing.remote, services.pairs.writing.over = False, True
     assert sign_html(services, "en") == ""
 
 
