@@ -17,6 +17,7 @@ from typing import Any
 from finetune import bengali
 from finetune.errors import ReviewError
 from finetune.inference import safety
+from finetune.review import evaluation_shape
 from finetune.review.evaluation_figures import SIDES
 from finetune.training.metrics import read_lines
 
@@ -95,10 +96,14 @@ class Evaluation:
                 folder=folder.name,
             )
         try:
-            order = dict(json.loads((folder / ORDER).read_text(encoding="utf-8")))
+            order = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+            evaluation_shape.check_order(order)
             file = folder / SCORES
-            result = dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-        except (ValueError, TypeError) as error:
+            result = None
+            if file.is_file():
+                result = json.loads(file.read_text(encoding="utf-8"))
+                evaluation_shape.check_result(result)
+        except ValueError as error:
             raise _damaged(folder) from error
         return Evaluation(folder, order, result)
 
@@ -131,6 +136,8 @@ class Evaluation:
             return ()
         said, scored = (read_lines(self.folder / name)[0] for name in (REPLIES, ROWS))
         try:
+            if not said:
+                raise ValueError(f"{REPLIES} holds no reply")
             return tuple(_reply(line, own) for line, own in zip(said, scored, strict=True))
         except (ValueError, KeyError, TypeError) as error:
             raise _damaged(self.folder) from error

@@ -131,10 +131,42 @@ def test_only_whole_evaluations_are_listed(opened, tmp_path):
 
 
 @pytest.mark.parametrize("name", [ORDER, SCORES])
-def test_damaged_files_are_told_in_words(opened, name):
-    (opened.folder / name).write_text("[", encoding="utf-8")
+@pytest.mark.parametrize("text", ["[", "{}", "[]", "null", "3", '"order"'])
+def test_damaged_files_are_told_in_words(opened, name, text):
+    (opened.folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(ReviewError) as caught:
         Evaluation.open(opened.folder)
+    assert caught.value.key == "evaluation.damaged"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        (ORDER, {"name": None}),
+        (ORDER, {"split": "train"}),
+        (ORDER, {"prompts": "24"}),
+        (ORDER, {"settings": {}}),
+        (ORDER, {"format": "shohomormi"}),
+        (SCORES, {"difference": {}}),
+        (SCORES, {"difference": {"bits_per_character": {"mean": 1.0}, "chrf": 3}}),
+        (SCORES, {"intervals": {"base": {}, "tuned": {}}}),
+        (SCORES, {"topics": [{}]}),
+        (SCORES, {"leakage": {}}),
+    ],
+)
+def test_what_another_version_wrote_is_told_in_words(opened, name, changes):
+    told = json.loads((opened.folder / name).read_text("utf-8")) | changes
+    (opened.folder / name).write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(ReviewError) as caught:
+        Evaluation.open(opened.folder)
+    assert caught.value.key == "evaluation.damaged"
+
+
+def test_a_whole_evaluation_whose_replies_are_gone_is_told_in_words(opened):
+    for name in (REPLIES, ROWS):
+        (opened.folder / name).unlink()
+    with pytest.raises(ReviewError) as caught:
+        Evaluation.open(opened.folder).rows()
     assert caught.value.key == "evaluation.damaged"
 
 

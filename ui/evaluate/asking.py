@@ -10,7 +10,7 @@ import gradio as gr
 from finetune.models import DEMO
 from finetune.review import evaluation_report, html_page
 from finetune.review.evaluation import Evaluation
-from finetune.review.evaluation_order import EVALUATED
+from finetune.review.evaluation_shape import EVALUATED
 from finetune.review.evaluation_words import evaluation_words
 from finetune.review.spoken import Spoken
 from ui import wording
