@@ -14,10 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finetune import bengali
 from finetune.errors import ReviewError
 from finetune.inference import safety
-from finetune.review import evaluation_shape
+from finetune.review import evaluation_shape, word_search
 from finetune.review.evaluation_figures import SIDES
 from finetune.training.metrics import read_lines
 
@@ -163,7 +162,7 @@ class Evaluation:
         *,
         descending: bool = True,
     ) -> Page:
-        """Replies `start` to `start + count`, of one topic (None: of all), with every word of `search` somewhere.
+        """Replies `start` to `start + count`, of one topic (None: of all), with every word of `search` beginning one.
 
         Sorted by one of `sorts` (ReviewError for another); what has no such score comes last either way.
         """
@@ -221,6 +220,14 @@ class Evaluation:
         file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         return len(found)
 
+    @cached_property
+    def _searched(self) -> list[str]:
+        """Of each reply what a search looks in, made once: thousands of replies take a moment."""
+        return [
+            word_search.searched((one.question, one.topic, one.base, one.tuned, *one.references))
+            for one in self.replies
+        ]
+
     def _found(self, sort: str, topic: str | None, search: str, descending: bool) -> list[Reply]:
         if self.replies and sort not in self.sorts:
             raise ReviewError(
@@ -229,9 +236,12 @@ class Evaluation:
                 key="evaluation.sort",
                 name=sort[:60],
             )
-        words = bengali.clean(search).casefold().split()
+        wanted = word_search.wanted(search)
+        searched = self._searched if wanted else [""] * len(self.replies)
         mine = [
-            one for one in self.replies if topic in (None, one.topic) and all(word in _searched(one) for word in words)
+            one
+            for one, words in zip(self.replies, searched, strict=True)
+            if topic in (None, one.topic) and all(word in words for word in wanted)
         ]
         known = [one for one in mine if one.score(sort) is not None]
         known.sort(key=lambda one: (one.score(sort), one.id), reverse=descending)
@@ -265,10 +275,6 @@ def _reply(line: Mapping[str, Any], own: Mapping[str, Any]) -> Reply:
         line["tuned"],
         {"base": base, "tuned": tuned, DIFFERENCE: difference},
     )
-
-
-def _searched(one: Reply) -> str:
-    return "\n".join((one.question, one.topic, one.base, one.tuned, *one.references)).casefold()
 
 
 def _leaving(one: Reply) -> tuple[Reply, bool]:
