@@ -112,6 +112,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "evaluate.topic.any": ("সব বিষয়", "All topics"),
     "evaluate.topic.none": ("বিষয় লেখা নেই", "Without a topic"),
+    "evaluate.apart": ("তফাত: {value}", "Difference: {value}"),
+    "evaluate.apart.points": ("তফাত: {value} শতাংশ-বিন্দু", "Difference: {value} percentage points"),
     "evaluate.found": ("{total}টির মধ্যে {first} থেকে {last}", "{first} to {last} of {total}"),
     "evaluate.found.none": ("এমন কোনো উত্তর পাওয়া গেল না।", "No reply fits."),
 }
