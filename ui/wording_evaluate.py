@@ -117,6 +117,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "বোতাম চাপলে প্রথমটা চলবে, ওটাই সবচেয়ে নতুন।",
         "The button goes on with the first, which is the newest.",
     ),
+    "evaluate.left.nothing": ("{total}টি প্রশ্ন, একটাও এখনও ধরা হয়নি", "{total} questions, none of them begun"),
     "evaluate.left.read": (
         "{total}টি প্রশ্নের {done}টির আসল উত্তর পড়া হয়েছে, উত্তর লেখা শুরু হয়নি",
         "references of {done} of {total} questions read, none answered yet",

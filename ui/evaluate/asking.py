@@ -167,7 +167,8 @@ def left_html(found: list[Unfinished], language: str) -> str:
     lines = []
     for one in found:
         done = {"done": one.answered or one.read, "total": one.questions}
-        far = wording.sentence(f"evaluate.left.{'answered' if one.answered else 'read'}", language, **done)
+        stage = "answered" if one.answered else "read" if one.read else "nothing"
+        far = wording.sentence(f"evaluate.left.{stage}", language, **done)
         facts = (chosen.whose_of(one.name, language), wording.sentence(f"evaluate.split.{one.split}", language), far)
         lines.append(f'<div class="facts"><span>{html.escape(" · ".join(facts))}</span></div>')
     if len(found) > 1:

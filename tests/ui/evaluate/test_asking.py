@@ -89,6 +89,7 @@ def test_what_is_unfinished_says_whose_it_is_of_which_split_and_how_far_it_came(
     told = asking.left_html([left()], "bn")
     assert "ডেমো অ্যাডাপ্টার · পরীক্ষার ভাগ · ৬০টি প্রশ্নের ২৪টির উত্তর" in told and "বোতাম" not in told
     assert "references of 30 of 60" in asking.left_html([left(read=30, answered=0)], "en")
+    assert "60 questions, none of them begun" in asking.left_html([left(read=0, answered=0)], "en")
     assert asking.left_html([], "bn") == ""
 
 
