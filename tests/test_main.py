@@ -458,6 +458,10 @@ def test_between_refuses_in_one_line_what_cannot_be_compared(own_home, tmp_path)
     assert "twice" in refused("between", first, first)
     assert "no finished evaluation of the validation split" in refused("between", first, first, "--split", "validation")
     assert "not a run's folder" in refused("between", first, tmp_path)
+    damaged = laid_out(own_home, "run-c") / "evaluations" / "test-1"
+    for name, command in (("scores.json", ("report", damaged)), ("order.json", ("between", first, damaged))):
+        (damaged / name).write_text("{}", encoding="utf-8")
+        assert "damaged" in refused(*command)
     assert "no split" in refused("between", first, first, "--split", "train")
 
 

@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from finetune import bengali
 from finetune.errors import ReviewError
 from finetune.inference import safety
+from finetune.review import evaluation_shape, word_search
 from finetune.review.evaluation_figures import SIDES
 from finetune.training.metrics import read_lines
 
@@ -95,10 +95,14 @@ class Evaluation:
                 folder=folder.name,
             )
         try:
-            order = dict(json.loads((folder / ORDER).read_text(encoding="utf-8")))
+            order = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+            evaluation_shape.check_order(order)
             file = folder / SCORES
-            result = dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-        except (ValueError, TypeError) as error:
+            result = None
+            if file.is_file():
+                result = json.loads(file.read_text(encoding="utf-8"))
+                evaluation_shape.check_result(result)
+        except ValueError as error:
             raise _damaged(folder) from error
         return Evaluation(folder, order, result)
 
@@ -131,6 +135,8 @@ class Evaluation:
             return ()
         said, scored = (read_lines(self.folder / name)[0] for name in (REPLIES, ROWS))
         try:
+            if not said:
+                raise ValueError(f"{REPLIES} holds no reply")
             return tuple(_reply(line, own) for line, own in zip(said, scored, strict=True))
         except (ValueError, KeyError, TypeError) as error:
             raise _damaged(self.folder) from error
@@ -156,7 +162,7 @@ class Evaluation:
         *,
         descending: bool = True,
     ) -> Page:
-        """Replies `start` to `start + count`, of one topic (None: of all), with every word of `search` somewhere.
+        """Replies `start` to `start + count`, of one topic (None: of all), with every word of `search` beginning one.
 
         Sorted by one of `sorts` (ReviewError for another); what has no such score comes last either way.
         """
@@ -214,6 +220,14 @@ class Evaluation:
         file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         return len(found)
 
+    @cached_property
+    def _searched(self) -> list[str]:
+        """Of each reply what a search looks in, made once: thousands of replies take a moment."""
+        return [
+            word_search.searched((one.question, one.topic, one.base, one.tuned, *one.references))
+            for one in self.replies
+        ]
+
     def _found(self, sort: str, topic: str | None, search: str, descending: bool) -> list[Reply]:
         if self.replies and sort not in self.sorts:
             raise ReviewError(
@@ -222,9 +236,12 @@ class Evaluation:
                 key="evaluation.sort",
                 name=sort[:60],
             )
-        words = bengali.clean(search).casefold().split()
+        wanted = word_search.wanted(search)
+        searched = self._searched if wanted else [""] * len(self.replies)
         mine = [
-            one for one in self.replies if topic in (None, one.topic) and all(word in _searched(one) for word in words)
+            one
+            for one, words in zip(self.replies, searched, strict=True)
+            if topic in (None, one.topic) and all(word in words for word in wanted)
         ]
         known = [one for one in mine if one.score(sort) is not None]
         known.sort(key=lambda one: (one.score(sort), one.id), reverse=descending)
@@ -258,10 +275,6 @@ def _reply(line: Mapping[str, Any], own: Mapping[str, Any]) -> Reply:
         line["tuned"],
         {"base": base, "tuned": tuned, DIFFERENCE: difference},
     )
-
-
-def _searched(one: Reply) -> str:
-    return "\n".join((one.question, one.topic, one.base, one.tuned, *one.references)).casefold()
 
 
 def _leaving(one: Reply) -> tuple[Reply, bool]:

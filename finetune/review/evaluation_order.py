@@ -26,10 +26,9 @@ from finetune.review import orders, same_base
 from finetune.review.contestants import BASE, Contestant
 from finetune.review.evaluation import FOLDER
 from finetune.review.evaluation_batches import Batching
+from finetune.review.evaluation_shape import EVALUATED
 from finetune.training import history
 from finetune.training.runs import Run
-
-EVALUATED = ("validation", "test")
 
 SEED = 42
 """Of the choice of questions where only some are asked, and of the resampling for intervals."""

@@ -18,6 +18,8 @@ from ui.wording import LABELS, SENTENCES
 pytestmark = pytest.mark.browser
 
 QUESTIONS = 20
+BITS = "bits_per_character"
+
 LONGEST = 120_000
 """Milliseconds before an evaluation is given up; on a quiet machine twenty questions take ten seconds."""
 
@@ -50,6 +52,40 @@ def taken(page, button_id, file_id):
     with page.expect_download() as download:
         page.locator(f"{file_id} a").locator("visible=true").first.click()
     return download.value
+
+
+def choose(page, elem_id, number):
+    page.locator(f"{elem_id} input").click()
+    page.get_by_role("option").nth(number).click()
+
+
+def narrow_and_come_back(page):
+    """Sort by another score and take one topic, look at the figures and come back: list, controls and file are one."""
+    replies, topic = page.locator("#evaluate-replies"), page.locator("#evaluate-topic input")
+    count = replies.locator("[role=status]")
+    choose(page, "#evaluate-sort", 0)
+    expect(replies.locator(".reply").first).to_contain_text(EVALUATION[f"metric.{BITS}"][0])
+    expect(replies.locator(".evaluated").first).to_contain_text("তফাত")
+    choose(page, "#evaluate-topic", 1)
+    expect(count).not_to_contain_text("২০টির")
+    named, told, listed = topic.input_value(), count.inner_text(), replies.inner_text()
+    assert {one.inner_text() for one in replies.locator(".question .quiet").all()} == {f"প্রশ্ন · {named}"}
+    open_page_of(page, "evaluate.page.figures")
+    expect(page.locator("#evaluation .told")).to_be_visible()
+    open_page_of(page, "evaluate.page.replies")
+    expect(topic).to_have_value(named)
+    settle(page)
+    expect(count).to_have_text(told)
+    assert replies.inner_text() == listed
+    page.locator("#evaluate-json").click()
+    with page.expect_download() as download:
+        page.locator("a[href*='.json']").locator("visible=true").first.click()
+    rows = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert {row["topic"] for row in rows} == {named} and len(rows) < QUESTIONS
+    gains = [row["scores"]["tuned"][BITS] - row["scores"]["base"][BITS] for row in rows]
+    assert gains == sorted(gains)
+    choose(page, "#evaluate-topic", 0)
+    expect(count).to_contain_text("২০টির")
 
 
 def test_held_out_questions_are_asked_and_the_figures_and_replies_can_be_read_and_taken_away(page, app, screenshot):
@@ -95,6 +131,7 @@ def test_held_out_questions_are_asked_and_the_figures_and_replies_can_be_read_an
     page.locator("#evaluate-search input, #evaluate-search textarea").fill("")
     page.locator("#evaluate-search input, #evaluate-search textarea").press("Enter")
     expect(replies.locator(".evaluated")).to_have_count(10)
+    narrow_and_come_back(page)
     page.locator("#evaluate-csv").click()
     link = page.locator("a[href*='.csv']").locator("visible=true").first
     with page.expect_download() as download:

@@ -59,7 +59,7 @@ def test_leakage_is_told_of_the_run_that_it_was_found_for(tmp_path):
     assert "Leakage" not in told(found)
     file = found.second.folder / SCORES
     result = json.loads(file.read_text("utf-8"))
-    result["leakage"] |= {"exact": 3, "percent": 12.5}
+    result["leakage"] |= {"exact": 3, "percent": "12.5"}
     file.write_text(json.dumps(result), "utf-8")
     page = told(between_runs.compare(found.first, Evaluation.open(found.second.folder)))
     assert "run-b: Leakage: 12.5%" in page and "run-a: No leakage found" in page

@@ -59,6 +59,28 @@ def test_a_page_says_how_many_there_are_and_topics_and_searches_narrow_them(open
     assert opened.rows(search="এমন কথা কোথাও নেই").rows == ()
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("মা", True), ("মাকে", True), ("মা ফোন", True), ("ফোন মা", True),  # মাকে and মায়ের are words that মা begins
+        ("বাবা", True), ("মা-বাবা", True),  # a hyphen parts words, too
+        ("office", True), ("OFF", True), ("মা, ফোন?", True),
+        ("মায়ে", True), ("মা\u09df\u09c7", True), ("মা\u09af\u09bc\u09c7", True),
+        ("কে", False), ("মা ঝড়", False), ("বা-মা", False), ("ice", False),
+    ],
+)  # fmt: skip
+def test_a_search_finds_what_begins_with_its_words_and_not_what_they_are_hidden_in(tmp_path, search, found):
+    folder = evaluations.lay_out(tmp_path / "one")
+    lines = [json.loads(line) for line in (folder / REPLIES).read_text("utf-8").splitlines()]
+    for line in lines:
+        line |= {"question": "আমার তোমাকে", "topic": "", "references": ["আমাকে"], "base": "নামা", "tuned": "সমান"}
+    lines[3] |= {"question": "মাকে, মায়ের", "references": ["ফোন করুন"], "base": "মা-বাবা", "tuned": "At the Office."}
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (folder / REPLIES).write_text(text, encoding="utf-8")
+    page = Evaluation.open(folder).rows(search=search, count=24)
+    assert [one.id for one in page.rows] == ([lines[3]["id"]] if found else [])
+
+
 def test_csv_and_json_hold_every_reply_with_its_scores_in_the_order_asked_for(opened, tmp_path):
     table, tree = tmp_path / "replies.csv", tmp_path / "replies.json"
     assert (
@@ -131,10 +153,42 @@ def test_only_whole_evaluations_are_listed(opened, tmp_path):
 
 
 @pytest.mark.parametrize("name", [ORDER, SCORES])
-def test_damaged_files_are_told_in_words(opened, name):
-    (opened.folder / name).write_text("[", encoding="utf-8")
+@pytest.mark.parametrize("text", ["[", "{}", "[]", "null", "3", '"order"'])
+def test_damaged_files_are_told_in_words(opened, name, text):
+    (opened.folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(ReviewError) as caught:
         Evaluation.open(opened.folder)
+    assert caught.value.key == "evaluation.damaged"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        (ORDER, {"name": None}),
+        (ORDER, {"split": "train"}),
+        (ORDER, {"prompts": "24"}),
+        (ORDER, {"settings": {}}),
+        (ORDER, {"format": "shohomormi"}),
+        (SCORES, {"difference": {}}),
+        (SCORES, {"difference": {"bits_per_character": {"mean": 1.0}, "chrf": 3}}),
+        (SCORES, {"intervals": {"base": {}, "tuned": {}}}),
+        (SCORES, {"topics": [{}]}),
+        (SCORES, {"leakage": {}}),
+    ],
+)
+def test_what_another_version_wrote_is_told_in_words(opened, name, changes):
+    told = json.loads((opened.folder / name).read_text("utf-8")) | changes
+    (opened.folder / name).write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(ReviewError) as caught:
+        Evaluation.open(opened.folder)
+    assert caught.value.key == "evaluation.damaged"
+
+
+def test_a_whole_evaluation_whose_replies_are_gone_is_told_in_words(opened):
+    for name in (REPLIES, ROWS):
+        (opened.folder / name).unlink()
+    with pytest.raises(ReviewError) as caught:
+        Evaluation.open(opened.folder).rows()
     assert caught.value.key == "evaluation.damaged"
 
 

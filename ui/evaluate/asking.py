@@ -8,11 +8,12 @@ from typing import Any
 import gradio as gr
 
 from finetune.models import DEMO
-from finetune.review import evaluation_report, html_page
+from finetune.review import evaluation_report, html_page, unfinished
 from finetune.review.evaluation import Evaluation
-from finetune.review.evaluation_order import EVALUATED
+from finetune.review.evaluation_shape import EVALUATED
 from finetune.review.evaluation_words import evaluation_words
 from finetune.review.spoken import Spoken
+from finetune.review.unfinished import Unfinished
 from ui import wording
 from ui.errors import language_of
 from ui.evaluate import chosen
@@ -59,22 +60,27 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
                 stop = gr.Button(label("stop"), interactive=False, elem_id="evaluate-stop")
         with gr.Column(scale=5, min_width=300):
             card = gr.HTML(padding=False, elem_id="evaluate-card")
+            left = gr.HTML(padding=False, visible=False, elem_id="evaluate-left")
+            go_on = gr.Button(label("evaluate.go_on"), visible=False, elem_id="evaluate-go-on")
             table = gr.HTML(padding=False, elem_id="evaluate-all")
     timer = gr.Timer(SECONDS, active=False)
-    panel = [card, table, start, stop, timer]
+    panel = [card, table, start, stop, timer, left, go_on]
 
     def looked(request: gr.Request, *, ended: bool = True) -> list[Any]:
         """The panel as it is now; the table of all evaluations only where one may have come to it."""
         language, job = language_of(request), background.job
         with for_maker(services, request):
             made = chosen.listed(services.home) if ended or not background.busy else None
-        none = note_html("evaluate.none", language) if made == [] else ""
+            begun_ = [] if background.busy else unfinished.listed(services.home, background.backend)
+        none = note_html("evaluate.none", language) if made == [] and not begun_ else ""
         return [
             shown_html(job, EVALUATION, language) or none,
             gr.skip() if made is None else table_html(made, language),
             gr.Button(interactive=not background.busy),
             gr.Button(interactive=stoppable(job, EVALUATION)),
             gr.Timer(active=background.busy),
+            gr.HTML(left_html(begun_, language), visible=bool(begun_)),
+            gr.Button(visible=bool(begun_)),
         ]
 
     def ticked(request: gr.Request) -> list[Any]:
@@ -85,6 +91,12 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
     ) -> list[Any]:
         with for_maker(services, request):
             background.evaluate(names or [], which, None if all_of_it else int(most), over_steps=bool(over_steps))
+        return looked(request)
+
+    def taken_up(request: gr.Request) -> list[Any]:
+        with for_maker(services, request):
+            for newest in unfinished.listed(services.home, background.backend)[:1]:
+                background.go_on(newest)
         return looked(request)
 
     def stopped(request: gr.Request) -> list[Any]:
@@ -99,6 +111,7 @@ def build(services: Services, background: Background, tab: gr.Tab) -> None:
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     start.click(begun, [whose, split, everything, count, steps], panel, **private)
+    go_on.click(taken_up, None, panel, **private)
     stop.click(stopped, None, panel, **private)
     timer.tick(ticked, None, panel, **private)
     everything.change(lambda all_of_it: gr.Slider(interactive=not all_of_it), everything, count, **private)
@@ -142,6 +155,27 @@ def card_html(job: Job, language: str) -> str:
         f'<div class="state"><span class="dot"></span>{html.escape(wording.sentence(state, language))}</div>'
         f'<div class="bar" role="progressbar" aria-label="{named}" aria-valuemin="0" aria-valuemax="100"'
         f' aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i></div><div class="facts">{told}</div></div>'
+    )
+
+
+def left_html(found: list[Unfinished], language: str) -> str:
+    """What was begun and is not finished, the newest first: whose, of which split, how far it came."""
+    if not found:
+        return ""
+    key = "evaluate.left" if len(found) == 1 else "evaluate.left.several"
+    told = html.escape(wording.sentence(key, language, count=len(found)))
+    lines = []
+    for one in found:
+        done = {"done": one.answered or one.read, "total": one.questions}
+        stage = "answered" if one.answered else "read" if one.read else "nothing"
+        far = wording.sentence(f"evaluate.left.{stage}", language, **done)
+        facts = (chosen.whose_of(one.name, language), wording.sentence(f"evaluate.split.{one.split}", language), far)
+        lines.append(f'<div class="facts"><span>{html.escape(" · ".join(facts))}</span></div>')
+    if len(found) > 1:
+        lines.append(f'<div class="quiet">{html.escape(wording.sentence("evaluate.left.newest", language))}</div>')
+    return (
+        f'<div class="run-card stopped" lang="{language}">'
+        f'<div class="state"><span class="dot"></span>{told}</div>{"".join(lines)}</div>'
     )
 
 

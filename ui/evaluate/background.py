@@ -16,10 +16,11 @@ from finetune.data import splits
 from finetune.errors import FinetuneError, ReviewError
 from finetune.inference.backends import Backend, LocalBackend
 from finetune.models import DEMO
-from finetune.review import bits_over_steps, evaluating, evaluation_order
+from finetune.review import bits_over_steps, evaluating, evaluation_order, unfinished
 from finetune.review.evaluating import Progress
 from finetune.review.evaluation import Evaluation
 from finetune.review.evaluation_order import Order, Question
+from finetune.review.unfinished import Unfinished
 from finetune.training import checkpoints, evaluated, runs
 from finetune.training.runs import Run
 from ui.evaluate import pace
@@ -90,13 +91,7 @@ class Background:
         """
         if not names:
             raise ReviewError("Choose what to evaluate first.", key="evaluation.nothing")
-        backend = self.backend
-        if not isinstance(backend, LocalBackend):
-            raise ReviewError(
-                "Evaluating needs the model on this machine, and this app asks another server. Start it without"
-                " SHOHOMORMI_BACKEND_URL, or use `python -m finetune evaluate` where the model is.",
-                key="evaluation.remote",
-            )
+        backend = _local(self.backend)
         evaluation_order.check_split(split)
 
         def work(job: Job) -> bool:
@@ -109,6 +104,16 @@ class Background:
             return True
 
         return self.begin(EVALUATION, names, work)
+
+    def go_on(self, one: Unfinished) -> Job:
+        """Begin to evaluate what is missing of an unfinished evaluation; ReviewError as from `evaluate`."""
+        backend = _local(self.backend)
+
+        def work(job: Job) -> bool:
+            job.name = one.name
+            return self._one(job, backend, one.name, one.split, one.questions, False, one)
+
+        return self.begin(EVALUATION, (one.name,), work)
 
     def begin(self, kind: str, names: Sequence[str], work: Callable[[Job], bool]) -> Job:
         """Do work in the background, which says whether all of it is there; ReviewError while other is under way."""
@@ -138,13 +143,19 @@ class Background:
         finally:
             job.over = True
 
-    def _one(self, job: Job, backend: LocalBackend, name: str, split: str, limit: int | None, over_steps: bool) -> bool:
-        """Evaluate one; True where all of it is there."""
+    def _one(
+        self, job: Job, backend: LocalBackend, name: str, split: str, limit: int | None, over_steps: bool,
+        begun: Unfinished | None = None,
+    ) -> bool:  # fmt: skip
+        """Evaluate one, or what is missing of one that was begun; True where all of it is there."""
         run = None if name == DEMO else runs.find(self.home, name)
+        new_tokens = None if begun is None else begun.new_tokens
         if run is None:
-            order = evaluation_order.of_demo(backend, split, limit)
+            order = evaluation_order.of_demo(backend, split, limit, new_tokens)
         else:
-            order = evaluation_order.of_run(run, backend, split, limit)
+            order = evaluation_order.of_run(run, backend, split, limit, new_tokens)
+        if begun is not None:
+            unfinished.check_same(begun, order)
         folder = evaluation_order.place(self.home, run, order)
         job.pace.begin(pace.weights(order, *(_over_steps(run) if run is not None and over_steps else ())))
         found = _evaluated(folder, order, backend, job)
@@ -159,6 +170,17 @@ class Background:
         # Always on the validation split: whoever chose a checkpoint by the test split would have no test left.
         bits_over_steps.over_steps(run, backend, stop=job.stop, report=job.report)
         return job.progress is not None and job.progress.done == job.progress.total
+
+
+def _local(backend: Backend) -> LocalBackend:
+    """The backend where it is a model on this machine; ReviewError else."""
+    if not isinstance(backend, LocalBackend):
+        raise ReviewError(
+            "Evaluating needs the model on this machine, and this app asks another server. Start it without"
+            " SHOHOMORMI_BACKEND_URL, or use `python -m finetune evaluate` where the model is.",
+            key="evaluation.remote",
+        )
+    return backend
 
 
 def _evaluated(folder: Path, order: Order, backend: LocalBackend, job: Job) -> Evaluation:

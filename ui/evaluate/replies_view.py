@@ -62,50 +62,60 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
     asked = [which, score, kind, order, topic, search]
     answer = [shown, before, after, start, parcel]
 
-    def opened(name: str | None, request: gr.Request) -> list[Any]:
+    def opened(
+        name: str | None, score_: str | None, kind_: str, order_: str, topic_: str | None, text: str,
+        request: gr.Request,
+    ) -> list[Any]:  # fmt: skip
         """The choosers as the disk has it now, and the first replies of what is chosen; the latest where nothing is."""
         language = language_of(request)
         with for_maker(services, request):
             choices, name = chosen.offered(services.home, name, language)
-        return [gr.Dropdown(choices=choices, value=name), *another(name, request)]
+        return [
+            gr.Dropdown(choices=choices, value=name),
+            *another(name, score_, kind_, order_, topic_, text, request),
+        ]
 
-    def another(name: str | None, request: gr.Request) -> list[Any]:
-        """The first replies of an evaluation, with its own topics and scores to choose from."""
+    def another(
+        name: str | None, score_: str | None, kind_: str, order_: str, topic_: str | None, text: str,
+        request: gr.Request,
+    ) -> list[Any]:  # fmt: skip
+        """The first replies that the controls ask for, with the evaluation's own topics and scores to choose from."""
         language = language_of(request)
-        spoken = Spoken(evaluation_words(language), language)
-        scored, topics = [], []
+        scores: list[tuple[str, str]] = []
+        topics = [(wording.sentence("evaluate.topic.any", language), ANY)]
         if name:
             with for_maker(services, request):
                 one = chosen.read(services.home, name)
-            scored = [(spoken.told(f"metric.{each}", each), each) for each in one.replies[0].scores[DIFFERENCE]]
-            topics = [(topic_ or wording.sentence("evaluate.topic.none", language), topic_) for topic_ in one.topics]
+            spoken = Spoken(evaluation_words(language), language)
+            scores = [(spoken.told(f"metric.{each}", each), each) for each in one.replies[0].scores[DIFFERENCE]]
+            topics += [(topic_ or wording.sentence("evaluate.topic.none", language), topic_) for topic_ in one.topics]
+        # The controls keep what they hold, for the list has to be what they say; but for what this one does not have.
+        score_, topic_ = held(scores, score_, SORT), held(topics, topic_, ANY)
         return [
-            gr.Dropdown(choices=scored, value=SORT if scored else None),
-            gr.Dropdown(choices=[(wording.sentence("evaluate.topic.any", language), ANY), *topics], value=ANY),
-            *show(name, SORT, DIFFERENCE, ORDERS[0], ANY, "", request),
+            gr.Dropdown(choices=scores, value=score_),
+            gr.Dropdown(choices=topics, value=topic_),
+            *show(name, score_, kind_, order_, topic_, text, request),
         ]
 
     def show(
-        name: str | None, score_: str, kind_: str, order_: str, topic_: str, text: str, request: gr.Request, at: int = 0
-    ) -> list[Any]:
+        name: str | None, score_: str | None, kind_: str, order_: str, topic_: str | None, text: str,
+        request: gr.Request, at: int = 0,
+    ) -> list[Any]:  # fmt: skip
         """Some replies, from `at` on, and whether there are more on either side of them."""
         language = language_of(request)
-        if not name:
+        if not name or not score_:
             none = gr.Button(interactive=False)
             return [note_html("evaluate.none", language), none, none, 0, gr.File(visible=False)]
         with for_maker(services, request):
             one = chosen.read(services.home, name)
-            found = one.rows(
-                f"{kind_}.{score_}", None if topic_ == ANY else topic_, text or "", at, ROWS,
-                descending=order_ == ORDERS[0],
-            )  # fmt: skip
+            found = one.rows(**asked_for(score_, kind_, order_, topic_, text), start=at, count=ROWS)
         spoken = Spoken(evaluation_words(language), language)
         told = note_html("evaluate.found.none", language)
         if found.rows:
             span = {"first": at + 1, "last": at + len(found.rows), "total": found.total}
             told = html.escape(wording.sentence("evaluate.found", language, **span))
             told = f'<p class="quiet" role="status">{told}</p>' + "".join(
-                reply_html(reply, score_, spoken) for reply in found.rows
+                reply_html(reply, score_, kind_, spoken) for reply in found.rows
             )
         more = at + len(found.rows) < found.total
         return [
@@ -131,28 +141,43 @@ def build(services: Services, tab: gr.Tab) -> gr.Dropdown:
             with for_maker(services, request):
                 one = chosen.read(services.home, name)
                 path = chosen.parcel(services.scratch, one, ending)
-                write(
-                    one, path, f"{kind_}.{score_}", None if topic_ == ANY else topic_, text or "",
-                    descending=order_ == ORDERS[0],
-                )  # fmt: skip
+                write(one, path, **asked_for(score_, kind_, order_, topic_, text))
                 return gr.File(value=str(path), visible=True)
 
         return handler
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    tab.select(opened, which, [which, score, topic, *answer], **private)
-    which.input(another, which, [score, topic, *answer], trigger_mode="always_last", **private)
+    tab.select(opened, asked, [which, score, topic, *answer], **private)
+    which.input(another, asked, [score, topic, *answer], trigger_mode="always_last", **private)
     for changed in (score.input, kind.input, order.input, topic.input, search.submit, search.blur):
         changed(show, asked, answer, trigger_mode="always_last", **private)
     before.click(turned(-ROWS), [*asked, start], answer, **private)
     after.click(turned(ROWS), [*asked, start], answer, **private)
-    as_csv.click(taken(Evaluation.save_csv, "csv"), [which, score, kind, order, topic, search], parcel, **private)
-    as_json.click(taken(Evaluation.save_json, "json"), [which, score, kind, order, topic, search], parcel, **private)
+    as_csv.click(taken(Evaluation.save_csv, "csv"), asked, parcel, **private)
+    as_json.click(taken(Evaluation.save_json, "json"), asked, parcel, **private)
     return which
 
 
-def reply_html(reply: Reply, score: str, spoken: Spoken) -> str:
-    """One question, its references, and both replies side by side with the score they are sorted by."""
+def asked_for(score: str, kind: str, order: str, topic: str | None, text: str | None) -> dict[str, Any]:
+    """What the controls say, as `Evaluation.rows` and the files take it."""
+    return {
+        "sort": f"{kind}.{score}",
+        "topic": None if topic == ANY else topic,
+        "search": text or "",
+        "descending": order == ORDERS[0],
+    }
+
+
+def held(choices: list[tuple[str, str]], value: str | None, usual: str) -> str | None:
+    """What a chooser holds of these choices: what it held, else the usual one, else the first; None where none is."""
+    return chosen.kept(choices, value if value in [each for _, each in choices] else usual)
+
+
+def reply_html(reply: Reply, score: str, kind: str, spoken: Spoken) -> str:
+    """One question, its references, and both replies side by side with the score they are sorted by.
+
+    Where that is the difference (`kind`), it stands below the two: nobody should have to subtract.
+    """
 
     def text(told: str) -> str:
         return html.escape(told).replace("\n", "<br>")
@@ -170,13 +195,22 @@ def reply_html(reply: Reply, score: str, spoken: Spoken) -> str:
         f'<span class="quiet">{figure(side)}</span></article>'
         for side, said in zip(SIDES, (reply.base, reply.tuned), strict=True)
     )
+    apart = f'<div class="quiet">{html.escape(apart_of(reply, score, spoken))}</div>' if kind == DIFFERENCE else ""
     topic = f" · {html.escape(reply.topic)}" if reply.topic else ""
     return (
         '<section class="review-item evaluated"><div class="question"><span class="quiet">'
         f"{html_page.said(spoken, 'samples.question')}{topic}</span>{paragraph(reply.question)}</div>"
-        f'<div class="replies">{sides}</div><details><summary>{html_page.said(spoken, "samples.reference")}</summary>'
-        f"{references}</details></section>"
+        f'<div class="replies">{sides}</div>{apart}'
+        f"<details><summary>{html_page.said(spoken, 'samples.reference')}</summary>{references}</details></section>"
     )
+
+
+def apart_of(reply: Reply, score: str, spoken: Spoken) -> str:
+    """Tuned less base, with its sign; of shares in percentage points."""
+    figure = {"mean": reply.scores[DIFFERENCE][score], "low": None, "high": None}
+    points = score not in evaluation_report.DECIMALS and figure["mean"] is not None
+    value = evaluation_report.difference(score, figure, spoken)
+    return wording.sentence("evaluate.apart.points" if points else "evaluate.apart", spoken.language, value=value)
 
 
 def written_in(text: str) -> str:

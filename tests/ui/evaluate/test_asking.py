@@ -1,10 +1,16 @@
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
 from finetune.errors import ReviewError
 from finetune.models import DEMO
 from finetune.review.evaluating import Progress
 from finetune.review.evaluation import FOLDER, Evaluation
+from finetune.review.unfinished import Unfinished
 from tests.review import evaluations
 from ui.evaluate import asking
-from ui.evaluate.background import EVALUATION, JUDGE, Job
+from ui.evaluate.background import EVALUATION, JUDGE, Background, Job
 from ui.evaluate.pace import Pace
 
 
@@ -72,3 +78,50 @@ def test_all_evaluations_stand_in_a_table_with_their_differences(tmp_path):
     told = asking.table_html([one], "bn")
     assert "ডেমো অ্যাডাপ্টার · পরীক্ষার ভাগ" in told and "−০.৫০০" in told and "ভালো" in told
     assert asking.table_html([], "bn") == ""
+
+
+def left(name=DEMO, **facts):
+    facts = {"split": "test", "questions": 60, "new_tokens": 9, "read": 60, "answered": 24, "written": 1.0} | facts
+    return Unfinished(Path("evaluations/test-1"), name, **facts)
+
+
+def test_what_is_unfinished_says_whose_it_is_of_which_split_and_how_far_it_came():
+    told = asking.left_html([left()], "bn")
+    assert "ডেমো অ্যাডাপ্টার · পরীক্ষার ভাগ · ৬০টি প্রশ্নের ২৪টির উত্তর" in told and "বোতাম" not in told
+    assert "references of 30 of 60" in asking.left_html([left(read=30, answered=0)], "en")
+    assert "60 questions, none of them begun" in asking.left_html([left(read=0, answered=0)], "en")
+    assert asking.left_html([], "bn") == ""
+
+
+def test_of_several_each_is_named_and_that_the_button_takes_the_newest():
+    told = asking.left_html([left("<b>run-a</b>"), left(split="validation")], "en")
+    assert "2 evaluations are unfinished" in told and "The button goes on with the first" in told
+    assert told.index("&lt;b&gt;run-a") < told.index("Demo adapter · validation") and "<b>" not in told
+
+
+@pytest.fixture
+def pages(services):
+    """The page as it is laid out, its handlers by name, and what is begun in the background."""
+    background = Background(services.home, services.backend)
+    with gr.Blocks() as page, gr.Tab() as tab:
+        asking.build(services, background, tab)
+    return {function.fn.__name__: function.fn for function in page.fns.values()}, background
+
+
+def test_while_nothing_is_under_way_one_button_goes_on_with_the_newest(pages, monkeypatch):
+    handlers, background = pages
+    monkeypatch.setattr(asking.unfinished, "listed", lambda home, backend: [left(), left("run-a")])
+    going = []
+    monkeypatch.setattr(Background, "go_on", lambda self, one: going.append(one.name))
+    card, *_, told, button = handlers["opened"]([DEMO], None)[1:]
+    assert "২টা মূল্যায়ন শেষ হয়নি" in told.value and told.visible and button.visible and card == ""
+    handlers["taken_up"](None)
+    assert going == [DEMO]
+    background.job = Job(EVALUATION, (DEMO,), name=DEMO)
+    *_, told, button = handlers["ticked"](None)
+    assert not told.visible and not button.visible
+
+
+def test_where_nothing_is_unfinished_there_is_nothing_to_press(pages):
+    card, *_, told, button = pages[0]["opened"]([DEMO], None)[1:]
+    assert "কোনো মূল্যায়ন নেই" in card and not told.visible and not button.visible

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from finetune.errors import ReviewError
 from finetune.inference.backends import LocalBackend, ScriptedBackend
 from finetune.models import DEMO
 from finetune.recipe import Recipe
-from finetune.review import bits_over_steps, evaluation, evaluation_order
+from finetune.review import bits_over_steps, evaluating, evaluation, evaluation_order, unfinished
 from finetune.review.evaluating import Progress
 from finetune.training import runs
 from tests.review import evaluations
@@ -26,7 +27,9 @@ def backend():
 @pytest.fixture
 def background(tmp_path, backend, monkeypatch):
     """It evaluates eight short questions instead of a whole split."""
-    monkeypatch.setattr(evaluation_order, "of_demo", lambda one, split, limit: evaluations.order(one, split=split))
+    monkeypatch.setattr(
+        evaluation_order, "of_demo", lambda one, split, limit, tokens: evaluations.order(one, split=split)
+    )
     return Background(tmp_path, backend)
 
 
@@ -39,7 +42,9 @@ def run_with(background, monkeypatch):
     rows = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in evaluations.KEPT[:3])
     (run.data / "validation.jsonl").write_text(rows, encoding="utf-8")
     monkeypatch.setattr(
-        evaluation_order, "of_run", lambda run, one, split, limit: evaluations.order(one, split=split, name=run.name)
+        evaluation_order,
+        "of_run",
+        lambda run, one, split, limit, tokens: evaluations.order(one, split=split, name=run.name),
     )
     return run
 
@@ -96,8 +101,6 @@ def test_a_stop_that_came_too_late_is_not_called_stopped(background):
 
 
 def test_what_is_stopped_before_it_is_whole_is_no_evaluation_and_can_be_taken_up(background, monkeypatch):
-    from finetune.review import evaluating
-
     real = evaluating.run
 
     def stopped_at_once(folder, order, backend, stop, report):
@@ -109,6 +112,21 @@ def test_what_is_stopped_before_it_is_whole_is_no_evaluation_and_can_be_taken_up
     assert job.stopped and job.made is None
     monkeypatch.setattr(evaluating, "run", real)
     assert finished(background.evaluate([DEMO], "test", None, over_steps=False)).made is not None
+
+
+def test_what_a_killed_app_left_is_taken_up_as_it_was_begun(tmp_path, backend):
+    """Not as the form is filled in: another split, so many questions, replies as long as they were to be."""
+    order = evaluation_order.of_demo(backend, "validation", 4, new_tokens=7)
+    folder, stop = evaluation_order.place(tmp_path, None, order), threading.Event()
+    evaluating.run(folder, order, backend, stop, lambda at: stop.set() if at.stage == "replies" else None)
+    (left,) = unfinished.listed(tmp_path, backend)
+    assert (left.read, left.answered) == (4, 0)
+    background = Background(tmp_path, backend)
+    job = finished(background.go_on(left))
+    assert job.error is None and job.whole and (job.name, job.made) == (DEMO, folder)
+    assert unfinished.listed(tmp_path, backend) == []
+    moved = finished(background.go_on(replace(left, questions=3)))
+    assert moved.error.key == "evaluation.moved_on"
 
 
 def test_checkpoints_are_measured_on_validation_whichever_split_is_evaluated(

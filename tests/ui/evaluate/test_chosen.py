@@ -5,7 +5,7 @@ import pytest
 from finetune.errors import ReviewError
 from finetune.review.evaluation import FOLDER, Evaluation
 from tests.review import evaluations
-from ui.evaluate import chosen
+from ui.evaluate import asking, chosen
 
 
 @pytest.fixture
@@ -28,9 +28,13 @@ def test_runs_evaluations_stand_beside_the_demo_s(home, run):
     assert names == {"evaluations/test-1", f"runs/{run.name}/evaluations/test-2"}
 
 
-def test_one_damaged_evaluation_does_not_hide_the_others(home):
-    (evaluations.lay_out(home / FOLDER / "test-2") / "scores.json").write_text("{", encoding="utf-8")
-    assert [one.folder.name for one in chosen.listed(home)] == ["test-1"]
+@pytest.mark.parametrize("name", ["order.json", "scores.json"])
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null"])
+def test_one_damaged_evaluation_does_not_hide_the_others(home, name, text):
+    (evaluations.lay_out(home / FOLDER / "test-2") / name).write_text(text, encoding="utf-8")
+    found = chosen.listed(home)
+    assert [one.folder.name for one in found] == ["test-1"]
+    assert "ডেমো অ্যাডাপ্টার" in asking.table_html(found, "bn")
 
 
 @pytest.mark.parametrize(
