@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ DEMO = "demo"
 
 DEMO_BASE = ROOT / "assets" / "demo" / "base"
 DEMO_ADAPTER = ROOT / "assets" / "demo" / "adapter"
+
+_IMPORTING = threading.Lock()
 
 
 def device() -> str:
@@ -55,15 +58,25 @@ def resolve(model: str) -> str:
     return model
 
 
+def library() -> Any:
+    """transformers, imported by one thread at a time: one that comes while another imports it finds half of it.
+
+    The page loads the chat's base in the background, and meanwhile somebody may look at data or start an evaluation.
+    """
+    with _IMPORTING:
+        import transformers
+
+        _ = transformers.AutoTokenizer, transformers.AutoModelForCausalLM, transformers.BitsAndBytesConfig
+    return transformers
+
+
 def load_tokenizer(model: str) -> Any:
     """The base's tokenizer, with a pad token that is not the end of a message."""
-    from transformers import AutoTokenizer
-
-    source = resolve(model)
+    source, auto_tokenizer = resolve(model), library().AutoTokenizer
     with load_errors(model):
         if not Path(source).is_dir():
             fetching.find(source)
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = auto_tokenizer.from_pretrained(source)
     end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in (tokenizer.eos_token_id, end):
         # pad = eos would mask <|eot_id|> out of the loss, and the model would never learn to stop
@@ -89,8 +102,8 @@ def load_base(
     can spread over several cards, that of the numbers they are computed in.
     """
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    transformers = library()
     source, compute = resolve(model), compute_dtype(dtype)
     settings: dict[str, Any] = {
         "dtype": compute,
@@ -99,7 +112,7 @@ def load_base(
     }
     if four_bit:
         _without_advice()
-        settings["quantization_config"] = BitsAndBytesConfig(
+        settings["quantization_config"] = transformers.BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_compute_dtype=compute,
@@ -110,7 +123,7 @@ def load_base(
     if not Path(source).is_dir():
         fetching.refuse_where_short(source)
     with load_errors(model):
-        base = AutoModelForCausalLM.from_pretrained(source, **settings)
+        base = transformers.AutoModelForCausalLM.from_pretrained(source, **settings)
     base.eval()
     return base, tokenizer
 

@@ -3,6 +3,8 @@
 import errno
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,30 @@ def test_an_adapter_of_another_kind_is_refused_by_its_name(tiny_adapter, tmp_pat
 def test_a_base_lies_where_it_is_told_to_lie(tiny_base):
     model, _ = models.load_base(str(tiny_base), four_bit=False, device_map={"": "meta"})
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
+
+
+AT_ONCE = """
+import threading, time
+from finetune import models
+
+wrong = []
+
+def load(delay):
+    time.sleep(delay)
+    try:
+        models.load_tokenizer(str(models.DEMO_BASE))
+    except BaseException as error:
+        wrong.append(repr(error))
+
+threads = [threading.Thread(target=load, args=(delay,)) for delay in (0, 0.3, 0.6, 1, 1.5)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(wrong)
+"""
+
+
+def test_threads_that_ask_for_the_library_at_once_each_find_all_of_it():
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
