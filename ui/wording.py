@@ -183,10 +183,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "হয় ভেতরে একটা গোলমাল হয়েছে, নয় যা পাঠানো হয়েছে তা ঠিক আকারের নয়; কী পাঠাতে হয়, তা /gradio_api/info-তে আছে।",
         "Either something went wrong inside, or what was sent does not fit; what does fit stands at /gradio_api/info.",
     ),
-    "busy": (
-        "ভেতরে একটা গোলমাল হয়েছে। লগে বিস্তারিত আছে; আবার চেষ্টা করুন।",
-        "Something went wrong inside. The log has the details; please try again.",
-    ),
+    "busy": (ERRORS_BN["busy"], "Something went wrong inside. The log has the details; please try again."),
 }
 
 EXAMPLES = (

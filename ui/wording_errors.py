@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ERRORS_BN: dict[str, str] = {
+    "busy": "ভেতরে একটা গোলমাল হয়েছে। লগে বিস্তারিত আছে; আবার চেষ্টা করুন।",
     "train.no_file": "আগে একটা ফাইল বেছে নিন, নয়তো রেসিপির ডেটা নিন।",
     "compare.empty": "আগে কিছু একটা লিখুন।",
     "sent.no_text": "যা বলতে চান, তা লেখা হিসেবে পাঠান।",

@@ -81,8 +81,8 @@ def named(value):
     return " ".join(sorted(value)) if isinstance(value, set | frozenset) else value
 
 
-@pytest.mark.parametrize(("place", "key", "facts"), raised("finetune"), ids=named)
-def test_an_error_of_finetune_has_a_bengali_sentence_that_needs_only_the_facts_given_where_it_is_raised(
+@pytest.mark.parametrize(("place", "key", "facts"), raised("finetune") + raised("ui"), ids=named)
+def test_an_error_has_a_bengali_sentence_that_needs_only_the_facts_given_where_it_is_raised(
     place, key, facts
 ):
     assert key in wording.ERRORS_BN, place
