@@ -82,9 +82,7 @@ def named(value):
 
 
 @pytest.mark.parametrize(("place", "key", "facts"), raised("finetune") + raised("ui"), ids=named)
-def test_an_error_has_a_bengali_sentence_that_needs_only_the_facts_given_where_it_is_raised(
-    place, key, facts
-):
+def test_an_error_has_a_bengali_sentence_that_needs_only_the_facts_given_where_it_is_raised(place, key, facts):
     assert key in wording.ERRORS_BN, place
     assert placeholders(wording.ERRORS_BN[key]) <= facts, place
 
