@@ -19,7 +19,7 @@ import regex
 VIRAMA = "\u09cd"
 REPLACEMENT = "\ufffd"
 DANDA, TYPED_FOR_DANDA = "।", "\u09f7"
-SENTENCE_ENDS = f"।{TYPED_FOR_DANDA}॥?!.…"
+SENTENCE_ENDS = f"{DANDA}{TYPED_FOR_DANDA}॥?!.…"
 
 STOPWORDS = frozenset(
     unicodedata.normalize(
@@ -45,7 +45,8 @@ _GRAPHEME = regex.compile(r"\X")
 _IN_WORD = r"[[\p{L}\p{M}\p{N}]--[\u09f7]]+"
 _WORD = regex.compile(rf"{_IN_WORD}(?:[\u200c\u200d'’\-]{_IN_WORD})*", regex.V1)
 _STOP = r"(?<!\.)\.(?=[”’\"')»]*(?:\s|$))"
-_SENTENCE = re.compile(rf"(?:(?!{_STOP})[^।\u09f7॥?!\n])+(?:[।\u09f7॥?!]+|{_STOP})?|[।\u09f7॥?!]+")
+_MARKS = f"{DANDA}{TYPED_FOR_DANDA}॥?!"
+_SENTENCE = re.compile(rf"(?:(?!{_STOP})[^{_MARKS}\n])+(?:[{_MARKS}]+|{_STOP})?|[{_MARKS}]+")
 _MOJIBAKE = re.compile(r"à¦|à§|â€|Ã[\x80-\xbf]")
 _ORPHANS = regex.compile(r"(?<![\p{L}\p{M}\p{N}\u200c\u200d])[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7\u200c\u200d]+")
 _DEPENDENT = re.compile("[\u0981-\u0983\u09bc\u09be-\u09cd\u09d7]")

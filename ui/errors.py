@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from finetune.errors import FinetuneError
+from finetune.errors import FinetuneError, ReviewError
 from ui import wording
 
 log = logging.getLogger("shohomormi")
@@ -49,6 +49,14 @@ def shown_to_user(language: str) -> Iterator[None]:
     except Exception as error:
         log.exception("unexpected %s", type(error).__name__)
         raise gr.Error(wording.sentence("busy", language), duration=15, title=title, print_exception=False) from error
+
+
+def of_background(error: Exception, what: str) -> FinetuneError:
+    """What a page shows of an error that a thread of the app met: its own sentence, else that the log has more."""
+    if isinstance(error, FinetuneError):
+        return error
+    log.exception("%s: %s", what, type(error).__name__)
+    return ReviewError("Something went wrong inside. The log has the details.", key="busy")
 
 
 def language_of(request: gr.Request | None) -> str:

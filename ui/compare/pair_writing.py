@@ -5,7 +5,6 @@ Every pair is on the disk before the next is begun (`pair_sets.py`). It knows no
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,7 @@ from finetune.inference import remote
 from finetune.inference.backends import Backend
 from finetune.review import pair_sets
 from finetune.review.contestants import Contestant
-
-log = logging.getLogger("shohomormi")
+from ui.errors import of_background
 
 
 @dataclass
@@ -73,11 +71,8 @@ class PairWriting:
         try:
             backends = (self._backend_of(order.base), self._backend_of(order.tuned))
             pair_sets.generate(self.home, order, backends, writing.stop, writing.report)
-        except FinetuneError as error:
-            writing.error = error
         except Exception as error:
-            log.exception("A set of pairs could not be written: %s", type(error).__name__)
-            writing.error = ReviewError("Something went wrong inside. The log has the details.", key="busy")
+            writing.error = of_background(error, "A set of pairs could not be written")
         finally:
             writing.over = True
 

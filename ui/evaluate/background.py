@@ -6,7 +6,6 @@ for the same evaluation again goes on from there. It knows no widgets.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +22,9 @@ from finetune.review.evaluation_order import Order, Question
 from finetune.review.unfinished import Unfinished
 from finetune.training import checkpoints, evaluated, runs
 from finetune.training.runs import Run
+from ui.errors import of_background
 from ui.evaluate import pace
 from ui.evaluate.pace import Pace
-
-log = logging.getLogger("shohomormi")
 
 EVALUATION, JUDGE = "evaluation", "judge"
 """Kinds of jobs, each of which one page of the tab begins, shows and stops."""
@@ -135,11 +133,8 @@ class Background:
     def _do(self, job: Job, work: Callable[[Job], bool]) -> None:
         try:
             job.whole = work(job)
-        except FinetuneError as error:
-            job.error = error
         except Exception as error:
-            log.exception("An evaluation could not be made: %s", type(error).__name__)
-            job.error = ReviewError("Something went wrong inside. The log has the details.", key="busy")
+            job.error = of_background(error, "An evaluation could not be made")
         finally:
             job.over = True
 
