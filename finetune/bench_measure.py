@@ -59,16 +59,21 @@ class Way:
 def build(shape: memory.Shape, folder: Path) -> None:
     """Write random bfloat16 weights of a shape, with the demo's tokenizer, which nothing is written with.
 
-    The same ones each time on the same kind of device.
+    The same ones each time on the same kind of device. The folder is there only when all of them are.
     """
+    import shutil
+
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
     with torch.device(models.device()):
         model = AutoModelForCausalLM.from_config(bench_weights.config(shape), dtype=torch.bfloat16)
-    model.save_pretrained(folder, max_shard_size="5GB")
-    models.load_tokenizer(str(models.DEMO_BASE)).save_pretrained(folder)
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part, max_shard_size="5GB")
+    models.load_tokenizer(str(models.DEMO_BASE)).save_pretrained(part)
+    part.replace(folder)
 
 
 def matrix_rate() -> float:
