@@ -48,8 +48,6 @@ class Way:
     """In so many layers."""
     offloading: bool = False
     """Layers' inputs wait in the host's memory."""
-    most_tokens: int | None = None
-    """Of a pass without padding; None puts an update into one."""
     unsloth: bool = False
     """Unsloth's own model, checkpointing and trainer, padded."""
     updates: int = 6
@@ -146,7 +144,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             **({"loss_type": "nll", "logging_nan_inf_filter": False} if way.padding_free else {}),
         )
         clock = _clock()
-        parts = {"data_collator": padding_free.collator(way.most_tokens)} if way.padding_free else {}
+        parts = {"data_collator": padding_free.collator()} if way.padding_free else {}
         kind = SFTTrainer
         if way.padding_free:
             kind = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)

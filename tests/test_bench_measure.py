@@ -33,7 +33,7 @@ def test_of_weights_whose_writing_was_cut_off_nothing_stays(tmp_path):
 
 @pytest.mark.parametrize(
     "way",
-    [Way("ours", 4, most_tokens=60, updates=1), Way("peer", 2, padding_free=False, checkpointing=True, updates=1)],
+    [Way("ours", 4, updates=1), Way("peer", 2, padding_free=False, checkpointing=True, updates=1)],
 )
 def test_every_way_tells_its_rate(base, monkeypatch, way):
     monkeypatch.setattr(bench_measure, "EXAMPLES", 4)
