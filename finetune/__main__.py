@@ -251,13 +251,17 @@ def bench(
             " By default transformers for train, all that are installed for decode, none for chat and pair."
         ),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="train: keeps weights and rows; cut off, the same command goes on with what is missing."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure the demo model, or a model of random weights, on this machine."""
     from finetune import bench as benches
 
     with told_to_user(), only_json(as_json):
-        result, told = benches.run(what, shape, peer or (), repeats)
+        result, told = benches.run(what, shape, peer or (), repeats, folder, lambda line: print(line, file=sys.stderr))
     show(result, as_json, told)
 
 

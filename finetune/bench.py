@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from finetune import bench_decoding, bench_generate, bench_training, models
@@ -42,18 +43,26 @@ SETTINGS = Generation(max_new_tokens=TOKENS, temperature=bench_generate.TEMPERAT
 
 
 def run(
-    what: str, shape: str | None = None, peers: Sequence[str] = (), repeats: int | None = None
+    what: str,
+    shape: str | None = None,
+    peers: Sequence[str] = (),
+    repeats: int | None = None,
+    folder: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[dict[str, Any], list[str]]:
     """The result of a bench, and its lines for people.
 
-    Without `peers`, `train` and `decode` choose their own, `chat` and `pair` have none. RecipeError, which says which
-    option, where a bench has no use for what it was given; RunError where the shape is not known or a part fails.
+    Without `peers`, `train` and `decode` choose their own, `chat` and `pair` have none. `folder` keeps what `train` has
+    measured, which `tell` hears of line by line. RecipeError, which says which option, where a bench has no use for
+    what it was given; RunError where the shape is not known, a part fails, or the folder holds something else.
     """
     wanted = _peers(what, shape, peers)
+    if folder and what != "train":
+        raise usage("--folder", "only train keeps what it has measured. Leave it out.")
     if what == "train":
         if repeats is not None:
             raise usage("--repeats", "train measures six updates of each way, however often. Leave it out.")
-        result = bench_training.train(shape, (TRANSFORMERS,) if wanted is None else wanted)
+        result = bench_training.train(shape, (TRANSFORMERS,) if wanted is None else wanted, tell, folder)
         return result, bench_training.lines(result)
     if what == "decode":
         result = bench_decoding.decode(shape, replace(USUAL, repeats=repeats or USUAL.repeats), peers=wanted)

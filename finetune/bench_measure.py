@@ -48,8 +48,6 @@ class Way:
     """In so many layers."""
     offloading: bool = False
     """Layers' inputs wait in the host's memory."""
-    most_tokens: int | None = None
-    """Of a pass without padding; None puts an update into one."""
     unsloth: bool = False
     """Unsloth's own model, checkpointing and trainer, padded."""
     updates: int = 6
@@ -59,16 +57,21 @@ class Way:
 def build(shape: memory.Shape, folder: Path) -> None:
     """Write random bfloat16 weights of a shape, with the demo's tokenizer, which nothing is written with.
 
-    The same ones each time on the same kind of device.
+    The same ones each time on the same kind of device. The folder is there only when all of them are.
     """
+    import shutil
+
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
     with torch.device(models.device()):
         model = AutoModelForCausalLM.from_config(bench_weights.config(shape), dtype=torch.bfloat16)
-    model.save_pretrained(folder, max_shard_size="5GB")
-    models.load_tokenizer(str(models.DEMO_BASE)).save_pretrained(folder)
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part, max_shard_size="5GB")
+    models.load_tokenizer(str(models.DEMO_BASE)).save_pretrained(part)
+    part.replace(folder)
 
 
 def matrix_rate() -> float:
@@ -141,7 +144,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             **({"loss_type": "nll", "logging_nan_inf_filter": False} if way.padding_free else {}),
         )
         clock = _clock()
-        parts = {"data_collator": padding_free.collator(way.most_tokens)} if way.padding_free else {}
+        parts = {"data_collator": padding_free.collator()} if way.padding_free else {}
         kind = SFTTrainer
         if way.padding_free:
             kind = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)

@@ -1,17 +1,24 @@
 """Measure training on this machine: ours beside its peers as they come, on the same examples, in one run.
 
-    python -m finetune bench train [--shape llama-3.1-8b]
+    python -m finetune bench train [--shape llama-3.1-8b] [--folder FOLDER]
 
 Random weights in the exact shape of a model stand in for it: speed and memory do not depend on their values. Lengths
 are drawn like the corpus', every token is learnt from, and tokens are real ones, padding not counted; every way makes
 equally many updates of the same examples. Each runs in a process of its own, so that neither memory nor kernels of one
-reach another. It needs the model's 16-bit weights once on disk (16 GB for 8B, in TMPDIR), and does not judge what is
-learnt.
+reach another. It needs the model's 16-bit weights once on disk (16 GB for 8B, in TMPDIR or FOLDER), and does not judge
+what is learnt.
+
+A card may be lent for minutes and a comparison take longer: FOLDER keeps each row as soon as it is there, and the same
+command goes on with those that are missing or failed. It is one comparison only on one machine with one set of
+versions, so that anything else is refused; that nothing else runs on the machine is not known.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
+import platform
 import subprocess
 import sys
 import tempfile
@@ -22,9 +29,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune import models
-from finetune.bench_measure import EXAMPLES, Way
+from finetune.bench_measure import EXAMPLES, WARM_UP, Way
 from finetune.errors import RunError
 from finetune.recipe import ROOT
+from finetune.review import durable
 from finetune.training import memory
 from finetune.training.machine import machine
 
@@ -50,47 +58,83 @@ PEERS = {
 """As they come, recomputing layers as each does it; the first batch is the reference recipe's, 2 x 8."""
 
 
+KEPT = "training.json"
+"""What a folder keeps of a comparison: where and of what it is, the matrix rate, and a row for each way."""
+
+
 def train(
     shape: str | None = None,
     peers: Sequence[str] = ("transformers",),
     tell: Callable[[str], None] = lambda line: None,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """Real tokens a second, peak memory and share of the measured matrix rate of every way.
 
     `shape` names a base whose dimensions are known (`llama-3.1-8b`); None takes the demo base as it is. `peers` are
     keys of PEERS. `ours` is the tokens a second of the first way, `peer` those of the first peer on the reference
-    recipe, `ratio` one over the other, `ratio_to_best` ours over the fastest way of any peer. RunError where the shape
-    is not known; a way that fails says so in its row, and the others go on. `tell` hears of each row as it is there.
+    recipe, `ratio` one over the other, `ratio_to_best` ours over the fastest way of any peer. `folder` keeps base and
+    rows; None keeps nothing. RunError where the shape is not known, or `folder` holds another comparison or is in use;
+    a way that fails says so in its row, and the others go on. `tell` hears of each row as it is there.
     """
     dimensions = memory.shape(shape or str(models.DEMO_BASE))
     if dimensions is None:
         raise RunError(f"The dimensions of {shape} are not known. Choose llama-3.1-8b.", key="bench.shape", shape=shape)
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        base = models.DEMO_BASE
-        if shape:
-            base = Path(folder) / "base"
+    ways = [*OURS, *(way for peer in peers for way in PEERS[peer])]
+    with contextlib.ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        busy = RunError(
+            f"Another bench is measuring into {folder}. Wait for it, or choose another folder.",
+            key="bench.busy",
+            folder=folder,
+        )
+        stack.enter_context(durable.alone(folder, busy))
+        kept = taken_up(folder, shape)
+        base = folder / "base" if shape else models.DEMO_BASE
+        if not base.exists():
             child("finetune.bench_measure", "build", json.dumps(asdict(dimensions)), str(base))
-        rate = child("finetune.bench_measure", "matrix")["tflops"]
-        theirs = [way for peer in peers for way in PEERS[peer]]
-        rows = [measured(way, base, dimensions, rate, tell) for way in (*OURS, *theirs)]
-    return {**summary(rows), "matrix_tflops": rate, "ways": rows, **_surroundings()}
+        kept["matrix_tflops"] = rate = kept["matrix_tflops"] or child("finetune.bench_measure", "matrix")["tflops"]
+        for way in ways:
+            key = json.dumps(asdict(way))
+            if "failed" not in kept["rows"].get(key, {"failed": "not measured yet"}):
+                continue
+            kept["rows"][key] = measured(way, base, dimensions, rate)
+            durable.replace(folder / KEPT, json.dumps(kept))
+            tell(line(kept["rows"][key]))
+    rows = [kept["rows"][json.dumps(asdict(way))] for way in ways]
+    told = {key: kept["where"][key] for key in ("machine", "versions")}
+    return {**summary(rows), "matrix_tflops": rate, "warm_up": WARM_UP, "ways": rows, **told, "date": kept["date"]}
 
 
-def measured(
-    way: Way, base: Path, dimensions: memory.Shape, rate: float, tell: Callable[[str], None]
-) -> dict[str, Any]:
+def taken_up(folder: Path, shape: str | None) -> dict[str, Any]:
+    """What a folder keeps, or the beginning of a new comparison; RunError where it is one from elsewhere."""
+    where = {"shape": shape, "host": platform.node(), **_surroundings()}
+    file = folder / KEPT
+    if not file.is_file():
+        return {"where": where, "date": time.strftime("%Y-%m-%d"), "matrix_tflops": None, "rows": {}}
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    other = ", ".join(key for key in where if kept["where"][key] != where[key])
+    if other:
+        raise RunError(
+            f"{folder} holds a comparison with another {other}. Choose another folder.",
+            key="bench.other",
+            folder=folder,
+            other=other,
+        )
+    return kept
+
+
+def measured(way: Way, base: Path, dimensions: memory.Shape, rate: float) -> dict[str, Any]:
     """A way's row; `rate`: the card's TFLOP/s."""
     like = "demo" if base == models.DEMO_BASE else "corpus"
     try:
         row = child("finetune.bench_measure", "measure", json.dumps(asdict(way)), str(base), like)
     except RunError as error:
-        row = {"way": way.name, "batch": way.batch, "failed": error.facts["text"]}
-    else:
-        # Forward and back past frozen weights: 4 FLOPs a weight and token.
-        share = 4 * dimensions.parameters * row["tokens_per_second"] / (rate * 1e12)
-        row = {"way": way.name, "batch": way.batch, "matrix_share": share, **row}
-    tell(json.dumps(row))
-    return row
+        return {"way": way.name, "batch": way.batch, "failed": error.facts["text"]}
+    # Forward and back past frozen weights: 4 FLOPs a weight and token.
+    share = 4 * dimensions.parameters * row["tokens_per_second"] / (rate * 1e12)
+    return {"way": way.name, "batch": way.batch, "matrix_share": share, **row}
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
@@ -107,6 +151,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
 
 
 def _surroundings() -> dict[str, Any]:
+    """The card or processor, and the versions of what is measured; of Unsloth also what it may take for attention."""
     from importlib.metadata import version
     from importlib.util import find_spec
 
@@ -114,12 +159,8 @@ def _surroundings() -> dict[str, Any]:
 
     names = ["torch", "transformers", "trl", "peft", "bitsandbytes"]
     names += ["liger-kernel"] if is_liger_kernel_available() else []
-    names += ["unsloth"] if find_spec("unsloth") else []
-    return {
-        "machine": machine().name,
-        "versions": {name: version(name) for name in names},
-        "date": time.strftime("%Y-%m-%d"),
-    }
+    names += [name for name in ("unsloth", "xformers", "flash-attn") if find_spec(name.replace("-", "_"))]
+    return {"machine": machine().name, "versions": {name: version(name) for name in names}}
 
 
 def child(module: str, *words: str) -> dict[str, Any]:
@@ -136,23 +177,35 @@ def child(module: str, *words: str) -> dict[str, Any]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def line(row: dict[str, Any]) -> str:
+    """A way's row for people."""
+    if "failed" in row:
+        return f"{row['way']} (batch {row['batch']}): failed ({row['failed']})"
+    memory_gb = f", {row['peak_gb']:.1f} GB" if "peak_gb" in row else ""
+    return (
+        f"{row['way']} ({row['settings']}): {row['tokens_per_second']:,.0f} tokens/s{memory_gb},"
+        f" {row['matrix_share']:.0%} of the matrix rate"
+    )
+
+
 def lines(found: dict[str, Any]) -> list[str]:
     """The result of `train` for people: a line a way, and where it was measured."""
-    told = []
-    for row in found["ways"]:
-        if "failed" in row:
-            told.append(f"{row['way']} (batch {row['batch']}): failed ({row['failed']})")
-            continue
-        memory_gb = f", {row['peak_gb']:.1f} GB" if "peak_gb" in row else ""
-        told.append(
-            f"{row['way']} ({row['settings']}): {row['tokens_per_second']:,.0f} tokens/s{memory_gb},"
-            f" {row['matrix_share']:.0%} of the matrix rate"
-        )
+    told = [line(row) for row in found["ways"]]
     names = {"ratio": "times the peer", "ratio_to_best": "times the peers' fastest"}
     ratios = [f"{found[key]:.2f} {name}" for key, name in names.items() if found[key]]
     return [*told, *ratios, f"{found['machine']}, {found['matrix_tflops']:,.1f} TFLOP/s measured, {found['date']}"]
 
 
-if __name__ == "__main__":  # without the command line's own libraries, which a bare GPU machine may lack
-    shape, *peers = sys.argv[1:]
-    print(json.dumps(train(shape, peers, tell=lambda row: print(row, file=sys.stderr, flush=True)), indent=1))
+def main(words: list[str]) -> None:
+    """`train` without the command line's own libraries, which a bare GPU machine may lack; see the module."""
+    parser = argparse.ArgumentParser(prog="python -m finetune.bench_training")
+    parser.add_argument("shape", nargs="?")
+    parser.add_argument("--peer", action="append", choices=PEERS, default=[])
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args(words)
+    found = train(given.shape, given.peer, lambda told: print(told, file=sys.stderr, flush=True), given.folder)
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

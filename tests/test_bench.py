@@ -79,18 +79,24 @@ def test_decode_is_given_its_peers_and_its_repeats(monkeypatch):
     assert asked == [(None, 3, None), ("llama-3.1-8b", 2, ["transformers"]), (None, 3, [])]
 
 
-def test_train_is_given_its_peers_and_has_transformers_by_default(monkeypatch):
+def test_train_is_given_its_peers_and_its_folder_and_has_transformers_by_default(monkeypatch, tmp_path):
     asked = []
 
-    def train(shape, peers):
-        asked.append((shape, tuple(peers)))
+    def train(shape, peers, tell, folder):
+        asked.append((shape, tuple(peers), folder))
+        tell("ours: 5 tokens/s")
         return {"ways": [], "ratio": None, "ratio_to_best": None, "machine": "", "matrix_tflops": 1.0, "date": ""}
 
     monkeypatch.setattr(bench_training, "train", train)
     monkeypatch.setattr(bench, "find_spec", lambda name: object())
-    for arguments in ([], ["--peer", "unsloth", "--peer", "transformers"], ["--peer", "none"]):
-        assert invoke("bench", "train", *arguments).exit_code == 0
-    assert asked == [(None, ("transformers",)), (None, ("unsloth", "transformers")), (None, ())]
+    for arguments in ([], ["--peer", "unsloth", "--peer", "transformers"], ["--peer", "none", "--folder", tmp_path]):
+        done = invoke("bench", "train", *arguments)
+        assert done.exit_code == 0 and "ours: 5 tokens/s" in done.stderr and "ours: 5" not in done.stdout
+    assert asked == [
+        (None, ("transformers",), None),
+        (None, ("unsloth", "transformers"), None),
+        (None, (), tmp_path),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +109,7 @@ def test_train_is_given_its_peers_and_has_transformers_by_default(monkeypatch):
         (["decode", "--peer", "unsloth"], "unsloth is not installed"),
         (["train", "--peer", "none", "--peer", "transformers"], "none means that there is no peer"),
         (["train", "--repeats", "3"], "--repeats"),
+        (["decode", "--folder", "kept"], "only train keeps what it has measured"),
         (["chat", "--shape", "llama-9-900b"], "The dimensions of llama-9-900b are not known"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -6,7 +6,24 @@ import pytest
 
 from finetune import bench_training, models
 from finetune.errors import RunError
+from finetune.review import durable
 from finetune.training.memory import shape
+
+
+class Card:
+    """Stands in for the processes that measure; it fails while `broken` ways are measured and notes what was asked."""
+
+    def __init__(self, broken: str = "") -> None:
+        self.broken, self.asked = broken, []
+
+    def __call__(self, module: str, kind: str, *words: str) -> dict:
+        name = json.loads(words[0])["name"] if kind == "measure" else kind
+        self.asked.append(name)
+        if kind == "matrix":
+            return {"tflops": float(len(self.asked))}
+        if name == self.broken:
+            raise RunError("", key="bench.failed", part="measure", text="CUDA out of memory")
+        return {"tokens_per_second": 5.0, "settings": "16 x 1"}
 
 
 def test_a_way_that_fails_is_told_and_the_others_go_on(monkeypatch):
@@ -43,12 +60,52 @@ def test_a_process_that_fails_is_told_with_its_own_last_line():
 
 
 def test_without_a_peer_there_is_no_ratio(monkeypatch):
-    def child(module: str, kind: str, *words: str) -> dict:
-        return {"tflops": 1.0} if kind == "matrix" else {"tokens_per_second": 5.0, "settings": "16 x 1"}
-
-    monkeypatch.setattr(bench_training, "child", child)
+    monkeypatch.setattr(bench_training, "child", Card())
     found = bench_training.train(None, [])
     assert len(found["ways"]) == len(bench_training.OURS) and found["peer"] is found["ratio"] is None
+
+
+def test_what_a_folder_keeps_is_not_measured_again_and_what_failed_is(monkeypatch, tmp_path):
+    last, told = bench_training.OURS[-1].name, []
+    monkeypatch.setattr(bench_training, "child", first := Card(broken=last))
+    begun = bench_training.train(None, [], told.append, tmp_path / "kept")
+    assert first.asked == ["matrix", *(way.name for way in bench_training.OURS)] and "failed" in begun["ways"][-1]
+    monkeypatch.setattr(bench_training, "child", second := Card())
+    found = bench_training.train(None, ["transformers"], told.append, tmp_path / "kept")
+    assert second.asked == [last, *["TRL + PEFT, padded"] * 3]
+    assert found["matrix_tflops"] == begun["matrix_tflops"] and found["ways"][:-4] == begun["ways"][:-1]
+    assert not any("failed" in row for row in found["ways"]) and found["ratio"] == 1.0
+    assert [line.split(" (")[0] for line in told] == [name for name in first.asked[1:] + second.asked]
+
+
+def test_one_that_was_killed_has_kept_every_row_that_was_there(monkeypatch, tmp_path):
+    def killed(module: str, kind: str, *words: str) -> dict:
+        if kind == "measure" and json.loads(words[0])["checkpointing"]:
+            raise KeyboardInterrupt
+        return card(module, kind, *words)
+
+    card = Card()
+    monkeypatch.setattr(bench_training, "child", killed)
+    with pytest.raises(KeyboardInterrupt):
+        bench_training.train(None, [], folder=tmp_path)
+    monkeypatch.setattr(bench_training, "child", second := Card())
+    bench_training.train(None, [], folder=tmp_path)
+    assert second.asked == [way.name for way in bench_training.OURS if way.checkpointing]
+
+
+def test_a_comparison_is_of_one_machine_one_shape_and_one_set_of_versions(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_training, "child", Card())
+    bench_training.train(None, [], folder=tmp_path)
+    monkeypatch.setattr(bench_training.platform, "node", lambda: "elsewhere")
+    with pytest.raises(RunError, match=f"{tmp_path} holds a comparison with another host") as caught:
+        bench_training.train(None, [], folder=tmp_path)
+    assert caught.value.key == "bench.other"
+
+
+def test_two_benches_do_not_measure_into_one_folder(tmp_path):
+    with durable.alone(tmp_path, RunError("")), pytest.raises(RunError, match="Another bench is measuring") as caught:
+        bench_training.train(None, [], folder=tmp_path)
+    assert caught.value.key == "bench.busy"
 
 
 def test_an_unknown_shape_is_refused_before_anything_is_measured():
