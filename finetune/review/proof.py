@@ -12,6 +12,7 @@ instead, those that come out the same twice: others differ by chance. It does no
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ PROBES = ("আজ মনটা ভালো নেই।", "নতুন চা�
 """Neutral enough for any model; the first alone is used where logits can be seen."""
 
 GREEDY = Generation(max_new_tokens=48, temperature=0.0)
+
+log = logging.getLogger("shohomormi")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,12 @@ def seen(base: Contestant, tuned: Contestant, backends: tuple[Backend, Backend])
         return [_hash(logits) for logits in probe(sides, style)]
 
     both, twice = rows(base, tuned), rows(base, base)
+    if base.adapter is None and both[0] != twice[0]:
+        # Once, on a busy virtual machine, a first row came out otherwise, and never again: no gate explains that, and
+        # one that does not shut is found the second time too.
+        told = "The base's first row is %.8s with the adapter in its batch and %.8s without: asked again."
+        log.warning(told, both[0], twice[0])
+        both, twice = rows(base, tuned), rows(base, base)
     alone = twice[0] if base.adapter is None else ""
     return Proof("logits", *states, *both, alone, twice[1], _probe_hash(PROBES[:1], style))
 

@@ -133,6 +133,27 @@ def test_a_base_that_is_not_the_base_is_refused():
     assert verdict(BASE, DEMO, Leaky(str(models.DEMO_BASE)))[0] == "review.not_the_base"
 
 
+class Slipping(LocalBackend):
+    """A backend of a machine that computes the very first row wrongly, and none after it."""
+
+    asked = 0
+
+    def first_logits(self, sides, style=None):
+        rows = super().first_logits(sides, style)
+        self.asked += 1
+        if self.asked == 1:
+            rows[0] = rows[0] + 1e-4
+        return rows
+
+
+def test_a_row_that_a_machine_computes_wrongly_once_is_asked_for_again_and_told(caplog):
+    slipping = Slipping(str(models.DEMO_BASE))
+    refused, proof = verdict(BASE, DEMO, slipping)
+    assert refused is None and proof.base_hash == proof.base_alone_hash
+    assert slipping.asked == 4 and "asked again" in caplog.text
+    assert verdict(BASE, DEMO, slipping)[0] is None and slipping.asked == 6
+
+
 def test_with_its_gate_shut_a_row_is_the_model_without_adapter_token_for_token(demo):
     prompts = prompt_sets.sampled(prompt_sets.curated().prompts, 50, 3)
     short = Generation(max_new_tokens=24, temperature=0.8)
