@@ -109,7 +109,7 @@ def train(
 
 def taken_up(folder: Path, shape: str | None) -> dict[str, Any]:
     """What a folder keeps, or the beginning of a new comparison; RunError where it is one from elsewhere."""
-    where = {"shape": shape, "host": platform.node(), **_surroundings()}
+    where = {"shape": shape, "boot": boot(), **_surroundings()}
     file = folder / KEPT
     if not file.is_file():
         return {"where": where, "date": time.strftime("%Y-%m-%d"), "matrix_tflops": None, "rows": {}}
@@ -123,6 +123,12 @@ def taken_up(folder: Path, shape: str | None) -> dict[str, Any]:
             other=other,
         )
     return kept
+
+
+def boot() -> str:
+    """What this machine is known by until it is started again: lent ones of a kind have the same name."""
+    known = Path("/proc/sys/kernel/random/boot_id")
+    return known.read_text(encoding="utf-8").strip() if known.is_file() else platform.node()
 
 
 def measured(way: Way, base: Path, dimensions: memory.Shape, rate: float) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def test_one_that_was_killed_has_kept_every_row_that_was_there(monkeypatch, tmp_
 def test_a_comparison_is_of_one_machine_one_shape_and_one_set_of_versions(monkeypatch, tmp_path):
     monkeypatch.setattr(bench_training, "child", Card())
     bench_training.train(None, [], folder=tmp_path)
-    monkeypatch.setattr(bench_training.platform, "node", lambda: "elsewhere")
-    with pytest.raises(RunError, match=f"{tmp_path} holds a comparison with another host") as caught:
+    monkeypatch.setattr(bench_training, "boot", lambda: "elsewhere")
+    with pytest.raises(RunError, match=f"{tmp_path} holds a comparison with another boot") as caught:
         bench_training.train(None, [], folder=tmp_path)
     assert caught.value.key == "bench.other"
 

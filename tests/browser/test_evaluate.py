@@ -1,5 +1,6 @@
 """An evaluation as a maker makes one: asked for, watched, read, searched, taken away; with the demo model."""
 
+import contextlib
 import csv
 import json
 
@@ -31,10 +32,11 @@ def open_own(browser, tmp_path):
     run = runs.create(home, Recipe.read("demo"))
     evaluations.lay_out(run.folder / FOLDER / "test-1", name=run.name, said_at=dict.fromkeys(range(12), "হ্যাঁ।"))
     evaluations.lay_out(home / FOLDER / "test-1", gain=0.8)
-    with running_app(tmp_path) as own:
+    with running_app(tmp_path) as own, contextlib.ExitStack() as contexts:
 
         def opened(width):
-            page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+            context = contexts.enter_context(browser.new_context(viewport={"width": width, "height": 900}))
+            page = context.new_page()
             page.goto(own.address)
             page.get_by_role("tab").nth(2).wait_for()
             return page
