@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 
+from finetune import processors
 from finetune.terminal import home
 from ui import errors, layout, log, services
 
+processors.bound_threads()
 log.begin()
 errors.begin()
 

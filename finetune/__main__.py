@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from finetune import processors
 from finetune.recipe import Recipe, presets
 from finetune.review import commands as review
 from finetune.review import evaluation_commands as evaluation
@@ -267,6 +268,7 @@ def bench(
 
 def main() -> None:
     """Entry point; a command that is written wrongly is refused in one line as well."""
+    processors.bound_threads()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except typer.TyperException as error:
