@@ -17,7 +17,7 @@ from finetune import processors
 from finetune.recipe import Recipe, presets
 from finetune.review import commands as review
 from finetune.review import evaluation_commands as evaluation
-from finetune.terminal import Json, home, only_json, show, tell, told_to_user, usage
+from finetune.terminal import Json, end_when_asked, home, only_json, show, tell, told_to_user, usage
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Fine-tune, compare and talk."
@@ -261,6 +261,7 @@ def bench(
     """Measure the demo model, or a model of random weights, on this machine."""
     from finetune import bench as benches
 
+    end_when_asked()
     with told_to_user(), only_json(as_json):
         result, told = benches.run(what, shape, peer or (), repeats, folder, lambda line: print(line, file=sys.stderr))
     show(result, as_json, told)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from finetune import models
 from finetune.data.prompts import FILE as FORMAT_FILE
 from finetune.data.prompts import conversation
-from finetune.errors import ModelError, RunError
+from finetune.errors import DataError, ModelError, RunError
 from finetune.inference.backends import LocalBackend, Side, replies
 from finetune.recipe import ROOT, Recipe, presets
 from finetune.terminal import home
@@ -41,10 +41,10 @@ class LLAMAFineTuner:
 
     def __init__(
         self,
-        model_name: str | None = None,
+        model_name: str | Path | None = None,
         *,
         load_in_4bit: bool | None = None,
-        recipe: Recipe | str | None = None,
+        recipe: Recipe | str | Path | None = None,
         max_seq_length: int | None = None,
         dtype: Any = None,
         device_map: str | None = "auto",
@@ -64,8 +64,11 @@ class LLAMAFineTuner:
                 key="model.device_map",
                 device_map=str(device_map),
             )
-        given = recipe if isinstance(recipe, Recipe) or recipe is None else Recipe.read(recipe)
-        name = model_name or (given or Recipe.read(REFERENCE)).base.model
+        _expect("model_name", model_name, str, Path, None)
+        _expect("recipe", recipe, Recipe, str, Path, None)
+        _expect("load_in_4bit", load_in_4bit, bool, None)
+        given = recipe if isinstance(recipe, Recipe) or recipe is None else Recipe.read(str(recipe))
+        name = (given or Recipe.read(REFERENCE)).base.model if model_name is None else str(model_name)
         self.adapter = _adapter(name)
         self.run = _run_of(self.adapter)
         """The run that made the adapter, where it still lies in its folder."""
@@ -81,7 +84,7 @@ class LLAMAFineTuner:
     def backend(self) -> LocalBackend:
         """What answers; it loads the base when it is first asked."""
         if self._backend is None:
-            self._backend = LocalBackend(self.base, four_bit=self.load_in_4bit is not False)
+            self._backend = LocalBackend(self.base, four_bit=self.load_in_4bit in (True, None))
         return self._backend
 
     @property
@@ -89,7 +92,7 @@ class LLAMAFineTuner:
         """True where what answers is a merged model: one with the format of the adapter that is in its weights."""
         return self.adapter is None and Path(models.resolve(self.base), FORMAT_FILE).is_file()
 
-    def train(self, source: str | None = None, **training: Any) -> Run:
+    def train(self, source: str | Path | None = None, **training: Any) -> Run:
         """Train on from the adapter, or a new one where there is none, and answer with the result from then on.
 
         source: the corpus, by default the recipe's. training: the recipe's training settings by name, such as
@@ -99,13 +102,14 @@ class LLAMAFineTuner:
         """
         from finetune.training import padding_free, queue, reporting, starting_adapter, trainer
 
+        _expect("source", source, str, Path, None)
         chosen: dict[str, Any] = {"base.model": self.base}
         if self.adapter:
             chosen |= {**starting_adapter.settings(self.adapter), "adapter.start_from": str(self.adapter)}
         if self.load_in_4bit is not None:
             chosen["base.load_in_4bit"] = self.load_in_4bit
         if source is not None:
-            chosen["data.source"] = source
+            chosen["data.source"] = str(source)
         recipe = self.recipe.with_settings(chosen | {f"training.{name}": value for name, value in training.items()})
         recipe = _by_transformers(recipe)
         environment = dict(os.environ)  # before training sets what its own libraries need
@@ -127,7 +131,7 @@ class LLAMAFineTuner:
         tuned: False asks the base alone. generation: the recipe's generation settings by name, such as `temperature=0`.
         BackendError, before any is answered, where a question is longer than the model can read.
         """
-        asked = [questions] if isinstance(questions, str) else list(questions)
+        asked = _questions(questions)
         settings = {f"generation.{name}": value for name, value in generation.items()}
         how = self.recipe.with_settings(settings).generation
         adapter = self.adapter if tuned else None
@@ -190,6 +194,7 @@ class Evaluator:
     """What a model answers, and how well."""
 
     def __init__(self, fine_tuner: LLAMAFineTuner) -> None:
+        _expect("fine_tuner", fine_tuner, LLAMAFineTuner)
         self.fine_tuner = fine_tuner
 
     def generate_response(self, question: str | Sequence[str], **generation: Any) -> str | list[str]:
@@ -202,7 +207,7 @@ class Evaluator:
         A merged model, which has no base to stand beside, answers alone.
         """
         tuner = self.fine_tuner
-        asked = [questions] if isinstance(questions, str) else list(questions or tuner.recipe.training.sample_prompts)
+        asked = _questions(tuner.recipe.training.sample_prompts if questions is None else questions)
         sides = {"merged" if tuner.merged else "base": tuner.answer(asked, tuned=False, **generation)}
         if tuner.adapter:
             sides["tuned"] = tuner.answer(asked, **generation)
@@ -212,7 +217,7 @@ class Evaluator:
                 print(f"{name}: {said[number]}")
             print()
 
-    def evaluate(self, split: str = "test", limit: int | None = None, out: Path | None = None) -> dict[str, Any]:
+    def evaluate(self, split: str = "test", limit: int | None = None, out: str | Path | None = None) -> dict[str, Any]:
         """Score base and tuned on held-out questions; prints the table and returns the whole result.
 
         What is there already is not asked again. An adapter without its run is evaluated on the recipe's corpus, split
@@ -222,6 +227,12 @@ class Evaluator:
         from finetune.review import evaluating, evaluation_figures, evaluation_order
         from finetune.training import evaluated
 
+        _expect("limit", limit, int, None)
+        _expect("out", out, str, Path, None)
+        if limit is not None and limit < 1:
+            raise DataError(
+                f"limit is {limit}. Ask at least one question, or leave it out for all.", key="api.limit", limit=limit
+            )
         tuner = self.fine_tuner
         adapter, backend = tuner._adapter_to_save(), tuner.backend
         if tuner.run:
@@ -230,12 +241,39 @@ class Evaluator:
             order = evaluation_order.of_demo(backend, split, limit)
         else:
             order = evaluation_order.of_adapter(adapter, tuner.recipe, backend, split, limit)
-        folder = out or evaluation_order.place(home(), tuner.run, order)
+        folder = Path(out) if out else evaluation_order.place(home(), tuner.run, order)
         result = evaluating.run(folder, order, backend, report=_told).result
         if tuner.run:
             evaluated.keep(tuner.run, result)
         print(*evaluation_figures.table(result), sep="\n")
         return result
+
+
+def _expect(name: str, value: Any, *kinds: type | None) -> None:
+    """DataError where an argument is of none of these types, or an empty text."""
+    types = tuple(type(None) if kind is None else kind for kind in kinds)
+    empty = isinstance(value, str) and not value
+    if isinstance(value, types) and not empty and (bool in types or not isinstance(value, bool)):
+        return
+    known = " or ".join("None" if kind is None else kind.__name__ for kind in kinds)
+    found = "an empty text" if empty else type(value).__name__
+    more = " Write a table to a CSV first." if name == "source" else ""
+    raise DataError(
+        f"{name} has to be {known}; found {found}.{more}", key="api.type", name=name, known=known, found=found
+    )
+
+
+def _questions(given: str | Sequence[str]) -> list[str]:
+    """One question or several, as a list; DataError where they are no texts."""
+    asked = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    for one in asked:
+        if not isinstance(one, str):
+            raise DataError(
+                f"A question has to be a text; found {type(one).__name__}. Give one, or a list of them.",
+                key="api.question",
+                found=type(one).__name__,
+            )
+    return asked
 
 
 def _recipe_for(run: Run | None, base: str) -> Recipe:

@@ -57,6 +57,10 @@ def run(
     what it was given; RunError where the shape is not known, a part fails, or the folder holds something else.
     """
     wanted = _peers(what, shape, peers)
+    if shape == "":
+        raise usage("--shape", "is empty. Write llama-3.1-8b, or leave it out for the demo model.")
+    if folder is not None and (folder == Path() or folder.is_file()):
+        raise usage("--folder", f"{str(folder)!r} is no folder to write into. Name one of its own, new or begun.")
     if folder and what != "train":
         raise usage("--folder", "only train keeps what it has measured. Leave it out.")
     if what == "train":

@@ -35,7 +35,7 @@ STEP_KERNELS = {
     "attention": ("attend",),
     "norms": ("norm",),
     "gates of the MLPs": ("gated",),
-    "sorting and sums, for sampling": ("radix", "reduce", "mbtopk"),
+    "sorting and sums, for sampling": ("radix", "reduce", "mbtopk", "scan"),
     "output matrix, and reading the prompt": ("nvjet", "unpack"),
 }
 """Kinds of kernels, by what stands in their names; the first kind that fits counts."""

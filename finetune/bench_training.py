@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import json
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -113,8 +115,13 @@ def taken_up(folder: Path, shape: str | None) -> dict[str, Any]:
     file = folder / KEPT
     if not file.is_file():
         return {"where": where, "date": time.strftime("%Y-%m-%d"), "matrix_tflops": None, "rows": {}}
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    other = ", ".join(key for key in where if kept["where"][key] != where[key])
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        other = ", ".join(key for key in where if kept["where"][key] != where[key])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{file} is damaged. Delete it to measure anew, or choose another folder.", key="bench.damaged", file=file
+        ) from error
     if other:
         raise RunError(
             f"{folder} holds a comparison with another {other}. Choose another folder.",
@@ -169,9 +176,23 @@ def _surroundings() -> dict[str, Any]:
     return {"machine": machine().name, "versions": {name: version(name) for name in names}}
 
 
+PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
+"""Linux' own; elsewhere a bench that is killed leaves its process behind."""
+
+
+def _end_with_parent() -> None:
+    PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
+
+
 def child(module: str, *words: str) -> dict[str, Any]:
-    """What a module run as a process prints last, as JSON; RunError with the end of its complaint if it fails."""
-    done = subprocess.run([sys.executable, "-m", module, *words], cwd=ROOT, capture_output=True, text=True)
+    """What a module run as a process prints last, as JSON; RunError with the end of its complaint if it fails.
+
+    It ends with this process: what nobody waits for would be measured beside whatever is begun next.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=ROOT, capture_output=True, text=True, preexec_fn=_end_with_parent if PRCTL else None,
+    )  # fmt: skip
     if done.returncode:
         text = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise RunError(

@@ -38,6 +38,7 @@ def problem(model: str, error: BaseException, *, local: bool) -> ModelError:
         HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
+        RemoteEntryNotFoundError,
         RepositoryNotFoundError,
         XetDownloadError,
     )
@@ -69,6 +70,13 @@ def problem(model: str, error: BaseException, *, local: bool) -> ModelError:
             f"There is no model {model} on the Hugging Face Hub, or it is private. Check the name letter by letter; for"
             " a private one log in with `hf auth login`.",
             key="model.not_on_hub",
+            model=model,
+        )
+    if any_of(RemoteEntryNotFoundError):
+        return ModelError(
+            f"What {model} is on the Hugging Face Hub is no whole model (a file such as config.json is not there): an"
+            " adapter alone, say, or a GGUF. Give the base that it was made from.",
+            key="model.not_whole",
             model=model,
         )
     refused = any_of(HfHubHTTPError)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,15 @@ def told_to_user() -> Iterator[None]:
         what = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
         tell(f"{what}. Check the path, its permissions and the free disk space.")
         raise typer.Exit(2) from error
+
+
+def end_when_asked() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: temporary folders go, and processes that it waits for."""
+
+    def ended(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, ended)
 
 
 def tell(text: str) -> None:

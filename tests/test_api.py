@@ -1,15 +1,17 @@
 """A notebook's way through the project, on the demo model: train, ask, save, evaluate, come back another day."""
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas
 import pytest
 
 from finetune import models
 from finetune.api import TOGETHER, Evaluator, LLAMAFineTuner
 from finetune.data.prompts import PromptFormat
-from finetune.errors import BackendError, FinetuneError, ModelError, RecipeError, RunError
+from finetune.errors import BackendError, DataError, FinetuneError, ModelError, RecipeError, RunError
 from finetune.inference.backends import ScriptedBackend, Side
 from finetune.recipe import PRESETS, Recipe
 from finetune.training import runs
@@ -268,6 +270,35 @@ def test_what_cannot_be_done_is_said_before_anything_is_loaded(recipe, tmp_path)
     with pytest.raises(FinetuneError, match="no model in"):
         LLAMAFineTuner(str(tmp_path / "nothing"), recipe=recipe).answer(QUESTION)
     assert not tuner.backend.loaded
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda tuner: LLAMAFineTuner(5), "model_name has to be str or Path or None; found int"),
+        (lambda tuner: LLAMAFineTuner(""), "model_name has to be str or Path or None; found an empty text"),
+        (lambda tuner: LLAMAFineTuner("demo", recipe=5), "recipe has to be Recipe or str"),
+        (lambda tuner: LLAMAFineTuner("demo", load_in_4bit=0), "load_in_4bit has to be bool or None; found int"),
+        (lambda tuner: LLAMAFineTuner("demo", load_in_4bit="false"), "load_in_4bit has to be bool or None; found str"),
+        (lambda tuner: tuner.train(pandas.DataFrame({"Questions": [QUESTION]})), "Write a table to a CSV first"),
+        (lambda tuner: tuner.answer(3), "A question has to be a text; found int"),
+        (lambda tuner: tuner.answer([QUESTION, None]), "A question has to be a text; found NoneType"),
+        (lambda tuner: Evaluator("demo"), "fine_tuner has to be LLAMAFineTuner; found str"),
+        (lambda tuner: Evaluator(tuner).evaluate(limit=0), "limit is 0"),
+        (lambda tuner: Evaluator(tuner).evaluate(limit="2"), "limit has to be int or None; found str"),
+        (lambda tuner: Evaluator(tuner).evaluate(limit=True), "limit has to be int or None; found bool"),
+    ],
+)
+def test_what_a_notebook_gets_wrong_is_one_sentence_and_loads_nothing(mistake, said):
+    tuner = LLAMAFineTuner("demo")
+    with pytest.raises(DataError, match=re.escape(said)) as caught:
+        mistake(tuner)
+    assert "\n" not in str(caught.value) and not tuner.backend.loaded
+
+
+def test_no_questions_get_no_answers(capsys):
+    Evaluator(LLAMAFineTuner("demo")).display_sample_responses([])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_reference_recipe_and_its_base_are_the_defaults():

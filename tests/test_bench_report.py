@@ -60,7 +60,11 @@ def test_the_page_tells_the_whole_way_of_a_run_as_it_was_measured():
 def test_every_missed_target_has_its_profile_its_reason_and_what_comes_next():
     page = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
     missed = [point for point in page.split("\n- ") if "**missed**" in point or "**half met**" in point]
-    assert [point.partition(":")[0] for point in missed] == ["10 times the padded reference recipe"]
+    assert [point.partition(":")[0] for point in missed] == [
+        "10 times the padded reference recipe",
+        "QLoRA in 10 GB at 6 times",
+        "13,000 tokens/s while recomputing",
+    ]
     for point in missed:
         assert all(f"*{part}*" in point for part in ("Profile", "Reason", "Next"))
 

@@ -1,11 +1,16 @@
 """The comparison of ways to train: what it tells, and what it does where one fails."""
 
 import json
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from finetune import bench_training, models
 from finetune.errors import RunError
+from finetune.recipe import ROOT
 from finetune.review import durable
 from finetune.training.memory import shape
 
@@ -100,6 +105,34 @@ def test_a_comparison_is_of_one_machine_one_shape_and_one_set_of_versions(monkey
     with pytest.raises(RunError, match=f"{tmp_path} holds a comparison with another boot") as caught:
         bench_training.train(None, [], folder=tmp_path)
     assert caught.value.key == "bench.other"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_file_of_rows_that_is_damaged_is_told(tmp_path, text):
+    (tmp_path / bench_training.KEPT).write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match="training.json is damaged. Delete it") as caught:
+        bench_training.train(None, [], folder=tmp_path)
+    assert caught.value.key == "bench.damaged"
+
+
+@pytest.mark.skipif(not bench_training.PRCTL, reason="only Linux ends a process with its parent")
+def test_what_is_being_measured_ends_with_a_bench_that_is_killed():
+    waiting = "from finetune import bench_training; bench_training.child('http.server', '0')"
+    parent = subprocess.Popen([sys.executable, "-c", waiting], cwd=ROOT)
+    (child,) = until(lambda: psutil.Process(parent.pid).children())
+    until(lambda: "http.server" in child.cmdline())
+    parent.kill()
+    parent.wait()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def until(come, seconds=30):
+    """What `come` gives as soon as it gives something."""
+    end = time.monotonic() + seconds
+    while not (found := come()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
 
 
 def test_two_benches_do_not_measure_into_one_folder(tmp_path):

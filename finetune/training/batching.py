@@ -62,12 +62,14 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bo
     if reason is None and not auto and not t.padding_free:
         reason = "the recipe says so (training.plan is as_written, training.padding_free false)"
     if reason is None and spread:
-        reason = f"the base is spread over {machine.cards} cards"
+        reason = "attention without padding was not tried on a base that is spread"
     if reason is None and auto and shape is None:
         reason = f"how large {recipe.base.model} is, is not known yet"
     if reason is not None:
         settled = recipe.with_settings({"training.padding_free": False}) if t.padding_free else recipe
         why = f"padded batches, because {reason}"
+        if spread:
+            why += f"; the base's layers lie on {machine.cards} cards, in 16 bits"
         if auto and machine.kind == "cuda" and shape is not None and not (sharded or spread):
             return _padded(settled, why, machine, shape)
         return Batching(settled, why)

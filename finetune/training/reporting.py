@@ -101,9 +101,14 @@ class _Tee(io.TextIOBase):
         return self.terminal.isatty()
 
     def write(self, text: str) -> int:
-        """Hands the text to both at once, so that the log is whole however the process ends."""
-        self.log.write(text)
-        self.log.flush()
+        """Hands the text to both at once, so that the log is whole however the process ends.
+
+        Whoever took this for standard error while the run lasted, as transformers' logging does where a notebook
+        imports it only then, still writes to it afterwards: to the terminal alone.
+        """
+        if not self.log.closed:
+            self.log.write(text)
+            self.log.flush()
         return self.terminal.write(text)
 
     def flush(self) -> None:

@@ -75,6 +75,13 @@ def test_what_waits_in_the_hosts_memory_leaves_a_small_card_room_for_longer_pass
     assert 12_015 * saved / 1e9 == pytest.approx(11.594 - 8.897, rel=0.1)
 
 
+def test_a_pass_always_has_room_for_the_longest_example():
+    long = changed(training__max_length=16_384)
+    assert batching.ENOUGH < long.training.max_length
+    for card in (replace(H200, memory_gb=85.0), replace(H200, memory_gb=48.0)):
+        assert batching.chosen(long, card, LLAMA).most_tokens >= long.training.max_length
+
+
 @pytest.mark.parametrize(
     ("recipe", "machine", "why"),
     [
@@ -144,7 +151,8 @@ def test_what_the_file_says_stays_where_it_is_to_be_kept_and_where_the_memory_is
     for machine, shape in ((T4, None), (replace(LAPTOP, free_ram_gb=4.0), LLAMA)):
         assert batching.chosen(REFERENCE, machine, shape).recipe == REFERENCE
     assert batching.chosen(REFERENCE, T4, LLAMA, sharded=True).recipe == REFERENCE
-    assert batching.chosen(REFERENCE, replace(T4, cards=2), LLAMA).recipe == REFERENCE, "16 bits, spread over two"
+    two = batching.chosen(REFERENCE, replace(T4, cards=2), LLAMA)
+    assert two.recipe == REFERENCE and "layers lie on 2 cards, in 16 bits" in two.why
 
 
 def test_auto_never_cuts_examples_and_says_where_even_the_smallest_batches_may_not_fit():
