@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from finetune.errors import RunError
 from finetune.recipe import Recipe
-from finetune.training import attention, batching
+from finetune.training import attention, batching, memory, placement
 from finetune.training.machine import Machine
 
 TRANSFORMERS, UNSLOTH = "transformers", "unsloth"
@@ -55,6 +55,9 @@ def chosen(recipe: Recipe, machine: Machine, installed: bool, processes: int = 1
         return Engine(TRANSFORMERS, f"transformers, because {machine.name} needs no padding and it is quicker then")
     if processes > 1:
         return Engine(TRANSFORMERS, f"transformers, because {processes} processes train together")
+    if placement.spread(recipe, machine, memory.shape(recipe.base.model)):
+        why = f"the base is spread over {machine.cards} cards, on which Unsloth was not tried"
+        return Engine(TRANSFORMERS, f"transformers, because {why}")
     if recipe.training.objective != "sft":
         return Engine(TRANSFORMERS, f"transformers, because Unsloth trains sft here, not {recipe.training.objective}")
     if not _computes(recipe, machine):

@@ -5,19 +5,15 @@ It looks and judges nothing: what fits is for `plan.py`.
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from finetune import models
+from finetune import models, processors
 
 GB = 1e9
-
-CGROUP = Path("/sys/fs/cgroup")
-"""Where a container finds its limits (cgroup version 2); a Space sees all of its host's cores and memory otherwise."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def machine(home: Path = Path()) -> Machine:
         name=card.name if card else _processor(),
         memory_gb=round((card.total_memory if card else total) / GB, 2),
         cards=torch.cuda.device_count() if card else 0,
-        cores=_cores(psutil.cpu_count(logical=False)),
+        cores=processors.cores(psutil.cpu_count(logical=False)),
         free_ram_gb=round(max(0, free) / GB, 2),
         free_disk_gb=round(shutil.disk_usage(there).free / GB, 2),
         dtype=str(models.compute_dtype()).removeprefix("torch."),
@@ -83,25 +79,10 @@ def machine(home: Path = Path()) -> Machine:
     )
 
 
-def _cores(physical: int | None) -> int:
-    """Cores this process may keep busy: PyTorch starts a thread for each physical one, a container may allow fewer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cores = min(cores, physical or cores)
-    quota, _, period = _text("cpu.max").partition(" ")
-    if quota.isdigit() and period.isdigit():
-        cores = min(cores, round(int(quota) / int(period)))
-    return max(1, cores)
-
-
 def _number(file: str) -> int | None:
     """A limit in bytes; None where there is none, which the file calls "max"."""
-    text = _text(file)
+    text = processors.limit(file)
     return int(text) if text.isdigit() else None
-
-
-def _text(file: str) -> str:
-    path = CGROUP / file
-    return path.read_text(encoding="ascii").strip() if path.is_file() else ""
 
 
 def _processor() -> str:

@@ -28,6 +28,8 @@ DPO = {"training__objective": "dpo", "data__source": "dpo.jsonl"}
         ({"training__plan": "as_written"}, A100, True, "transformers", "needs no padding"),
         ({}, T4, True, "unsloth", "compute capability 8.0 and this card has 7.5"),
         ({}, T4, False, "transformers", "`pip install -r requirements-gpu.txt` brings it"),
+        ({}, replace(T4, cards=2), True, "transformers", "spread over 2 cards"),
+        ({"base__load_in_4bit": True}, replace(T4, cards=2), True, "unsloth", "compute capability 8.0"),
         ({"adapter__lora_dropout": 0.1}, H200, True, "unsloth", "dropout"),
         ({"adapter__bias": "all"}, H200, True, "unsloth", "biases"),
         ({"base__dtype": "float16"}, H200, True, "unsloth", "float16"),

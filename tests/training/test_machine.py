@@ -7,14 +7,14 @@ import psutil
 import pytest
 import torch
 
-from finetune.training import machine as subject
+from finetune import processors
 from finetune.training.machine import Machine, machine, machine_now
 
 
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A control group with the limits that a test writes."""
-    monkeypatch.setattr(subject, "CGROUP", tmp_path)
+    monkeypatch.setattr(processors, "CGROUP", tmp_path)
     return lambda **limits: [
         (tmp_path / name.replace("_", ".")).write_text(f"{text}\n") for name, text in limits.items()
     ]
