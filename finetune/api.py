@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finetune import models
+from finetune import argument_checks, models
 from finetune.data.prompts import FILE as FORMAT_FILE
 from finetune.data.prompts import conversation
 from finetune.errors import DataError, ModelError, RunError
@@ -64,9 +64,9 @@ class LLAMAFineTuner:
                 key="model.device_map",
                 device_map=str(device_map),
             )
-        _expect("model_name", model_name, str, Path, None)
-        _expect("recipe", recipe, Recipe, str, Path, None)
-        _expect("load_in_4bit", load_in_4bit, bool, None)
+        argument_checks.expect("model_name", model_name, str, Path, None)
+        argument_checks.expect("recipe", recipe, Recipe, str, Path, None)
+        argument_checks.expect("load_in_4bit", load_in_4bit, bool, None)
         given = recipe if isinstance(recipe, Recipe) or recipe is None else Recipe.read(str(recipe))
         name = (given or Recipe.read(REFERENCE)).base.model if model_name is None else str(model_name)
         self.adapter = _adapter(name)
@@ -84,7 +84,7 @@ class LLAMAFineTuner:
     def backend(self) -> LocalBackend:
         """What answers; it loads the base when it is first asked."""
         if self._backend is None:
-            self._backend = LocalBackend(self.base, four_bit=self.load_in_4bit in (True, None))
+            self._backend = LocalBackend(self.base, four_bit=self.load_in_4bit is not False)
         return self._backend
 
     @property
@@ -102,7 +102,7 @@ class LLAMAFineTuner:
         """
         from finetune.training import padding_free, queue, reporting, starting_adapter, trainer
 
-        _expect("source", source, str, Path, None)
+        argument_checks.expect("source", source, str, Path, None, hint=" Write a table to a CSV first.")
         chosen: dict[str, Any] = {"base.model": self.base}
         if self.adapter:
             chosen |= {**starting_adapter.settings(self.adapter), "adapter.start_from": str(self.adapter)}
@@ -131,7 +131,7 @@ class LLAMAFineTuner:
         tuned: False asks the base alone. generation: the recipe's generation settings by name, such as `temperature=0`.
         BackendError, before any is answered, where a question is longer than the model can read.
         """
-        asked = _questions(questions)
+        asked = argument_checks.questions(questions)
         settings = {f"generation.{name}": value for name, value in generation.items()}
         how = self.recipe.with_settings(settings).generation
         adapter = self.adapter if tuned else None
@@ -194,7 +194,7 @@ class Evaluator:
     """What a model answers, and how well."""
 
     def __init__(self, fine_tuner: LLAMAFineTuner) -> None:
-        _expect("fine_tuner", fine_tuner, LLAMAFineTuner)
+        argument_checks.expect("fine_tuner", fine_tuner, LLAMAFineTuner)
         self.fine_tuner = fine_tuner
 
     def generate_response(self, question: str | Sequence[str], **generation: Any) -> str | list[str]:
@@ -207,7 +207,7 @@ class Evaluator:
         A merged model, which has no base to stand beside, answers alone.
         """
         tuner = self.fine_tuner
-        asked = _questions(tuner.recipe.training.sample_prompts if questions is None else questions)
+        asked = argument_checks.questions(tuner.recipe.training.sample_prompts if questions is None else questions)
         sides = {"merged" if tuner.merged else "base": tuner.answer(asked, tuned=False, **generation)}
         if tuner.adapter:
             sides["tuned"] = tuner.answer(asked, **generation)
@@ -227,8 +227,8 @@ class Evaluator:
         from finetune.review import evaluating, evaluation_figures, evaluation_order
         from finetune.training import evaluated
 
-        _expect("limit", limit, int, None)
-        _expect("out", out, str, Path, None)
+        argument_checks.expect("limit", limit, int, None)
+        argument_checks.expect("out", out, str, Path, None)
         if limit is not None and limit < 1:
             raise DataError(
                 f"limit is {limit}. Ask at least one question, or leave it out for all.", key="api.limit", limit=limit
@@ -247,33 +247,6 @@ class Evaluator:
             evaluated.keep(tuner.run, result)
         print(*evaluation_figures.table(result), sep="\n")
         return result
-
-
-def _expect(name: str, value: Any, *kinds: type | None) -> None:
-    """DataError where an argument is of none of these types, or an empty text."""
-    types = tuple(type(None) if kind is None else kind for kind in kinds)
-    empty = isinstance(value, str) and not value
-    if isinstance(value, types) and not empty and (bool in types or not isinstance(value, bool)):
-        return
-    known = " or ".join("None" if kind is None else kind.__name__ for kind in kinds)
-    found = "an empty text" if empty else type(value).__name__
-    more = " Write a table to a CSV first." if name == "source" else ""
-    raise DataError(
-        f"{name} has to be {known}; found {found}.{more}", key="api.type", name=name, known=known, found=found
-    )
-
-
-def _questions(given: str | Sequence[str]) -> list[str]:
-    """One question or several, as a list; DataError where they are no texts."""
-    asked = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
-    for one in asked:
-        if not isinstance(one, str):
-            raise DataError(
-                f"A question has to be a text; found {type(one).__name__}. Give one, or a list of them.",
-                key="api.question",
-                found=type(one).__name__,
-            )
-    return asked
 
 
 def _recipe_for(run: Run | None, base: str) -> Recipe:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -59,8 +60,6 @@ def build(shape: memory.Shape, folder: Path) -> None:
 
     The same ones each time on the same kind of device. The folder is there only when all of them are.
     """
-    import shutil
-
     import torch
     from transformers import AutoModelForCausalLM
 

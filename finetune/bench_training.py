@@ -81,7 +81,7 @@ def train(
     dimensions = memory.shape(shape or str(models.DEMO_BASE))
     if dimensions is None:
         raise RunError(f"The dimensions of {shape} are not known. Choose llama-3.1-8b.", key="bench.shape", shape=shape)
-    ways = [*OURS, *(way for peer in peers for way in PEERS[peer])]
+    ways = {json.dumps(asdict(way)): way for way in (*OURS, *(way for peer in peers for way in PEERS[peer]))}
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -97,16 +97,16 @@ def train(
         if not base.exists():
             child("finetune.bench_measure", "build", json.dumps(asdict(dimensions)), str(base))
         kept["matrix_tflops"] = rate = kept["matrix_tflops"] or child("finetune.bench_measure", "matrix")["tflops"]
-        for way in ways:
-            key = json.dumps(asdict(way))
-            if "failed" not in kept["rows"].get(key, {"failed": "not measured yet"}):
+        rows = kept["rows"]
+        for key, way in ways.items():
+            if key in rows and "failed" not in rows[key]:
                 continue
-            kept["rows"][key] = measured(way, base, dimensions, rate)
+            rows[key] = measured(way, base, dimensions, rate)
             durable.replace(folder / KEPT, json.dumps(kept))
-            tell(line(kept["rows"][key]))
-    rows = [kept["rows"][json.dumps(asdict(way))] for way in ways]
+            tell(line(rows[key]))
+    found = [rows[key] for key in ways]
     told = {key: kept["where"][key] for key in ("machine", "versions")}
-    return {**summary(rows), "matrix_tflops": rate, "warm_up": WARM_UP, "ways": rows, **told, "date": kept["date"]}
+    return {**summary(found), "matrix_tflops": rate, "warm_up": WARM_UP, "ways": found, **told, "date": kept["date"]}
 
 
 def taken_up(folder: Path, shape: str | None) -> dict[str, Any]:

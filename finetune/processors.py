@@ -29,7 +29,7 @@ def bound_threads() -> None:
 
 def cores(physical: int | None) -> int:
     """Cores this process may keep busy: PyTorch starts a thread for each physical one, a container may allow fewer."""
-    return min(visible(), physical or visible(), quota() or visible())
+    return min(one for one in (visible(), physical, quota()) if one)
 
 
 def visible() -> int:

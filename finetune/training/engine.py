@@ -1,7 +1,7 @@
 """Which engine trains a run: transformers and PEFT with our batches without padding, or Unsloth under the same trainer.
 
 `training.engine: auto` has it decided here, by the card, the recipe and what is installed. Pure but for the look at
-what is installed: Unsloth is looked for and never imported, for that is `unsloth_model.py`'s.
+what is installed and how large a base is; Unsloth is looked for and never imported, for that is `unsloth_model.py`'s.
 """
 
 from __future__ import annotations
