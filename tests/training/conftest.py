@@ -22,9 +22,9 @@ def busy(run: runs.Run, **changes: object) -> None:
 
 
 def ended(run: runs.Run) -> runs.Status:
-    """The status of a run once its process has ended."""
+    """The status of a run once its process has gone: it writes its log's last line after its status."""
     deadline = time.monotonic() + 60
-    while run.status().active:
-        assert time.monotonic() < deadline, (run.status(), run.log_tail())
+    while (status := run.status()).active or runs.process_runs(status.pid, status.pid_created):
+        assert time.monotonic() < deadline, (status, run.log_tail())
         time.sleep(0.02)
-    return run.status()
+    return status

@@ -252,9 +252,9 @@ def build(services: Services, page: gr.Blocks) -> Watch:
 
 
 def _active(run: Run) -> bool:
-    """Whether a run goes on or waits; one whose status is damaged does neither."""
+    """Whether more may come of a run, whose log ends after its status; of a damaged one nothing does."""
     try:
-        return run.status().active
+        return (status := run.status()).active or runs.process_runs(status.pid, status.pid_created)
     except FinetuneError:
         return False
 
@@ -269,7 +269,7 @@ def _mark(run: Run) -> tuple[Any, ...]:
     for name in ("metrics.jsonl", samples.FILE, "log.txt", trackers.FILE, "stop", "cancel"):
         path = run.folder / name
         sizes.append(path.stat().st_size if path.is_file() else None)
-    return run.name, status, tuple(sizes)
+    return run.name, status, tuple(sizes), _active(run)
 
 
 def _alerts(run: Run, lines: list[dict[str, Any]], status: runs.Status) -> tuple[alerts.Alert, ...]:

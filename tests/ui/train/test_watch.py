@@ -69,6 +69,24 @@ def test_a_refresh_that_finds_nothing_new_sends_nothing(page, run):
     assert "loss" in page(run.name, last=first["seen"])
 
 
+def test_an_ended_run_is_watched_until_its_process_has_gone_with_the_log_s_last_line(page, run):
+    trained(run, "failed", error="Memory ran out.", **runs.this_process())
+    first = page(run.name)
+    assert first["timer"].active
+    run.set_status(pid_created=1.0)  # the number belongs to another process now
+    again = page(run.name, last=first["seen"])
+    assert again["timer"].active is False
+    assert set(page(run.name, last=again["seen"])) == {"seen"}
+
+
+def test_a_run_s_last_line_is_shown_though_its_status_has_not_changed(page, run):
+    trained(run, "failed", error="Memory ran out.", **runs.this_process())
+    first = page(run.name)
+    with run.log.open("a", encoding="utf-8") as file:
+        file.write("error: Memory ran out.\n")
+    assert page(run.name, last=first["seen"])["log"].endswith("error: Memory ran out.")
+
+
 def test_a_failed_run_opens_its_log_and_says_what_to_do(page, run):
     trained(run, "failed", error="Memory ran out.", error_key="run.out_of_memory.four_bit")
     shown = page(run.name)
