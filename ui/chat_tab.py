@@ -10,7 +10,7 @@ import gradio as gr
 
 from ui import history as histories
 from ui import wording
-from ui.chat import alternatives, beside, opinion, shelf
+from ui.chat import alternatives, beside, opinion, outbox, shelf
 from ui.chat.alternatives import ONE_REPLY
 from ui.chat.answering import Asked, answers, help_first, tier_of, understood
 from ui.chat.opinion import About
@@ -80,6 +80,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         undo = gr.Button(label("chat.undo"), size="sm")
         listen = gr.Button(label("chat.listen"), size="sm", elem_id="chat-listen")
         clear = gr.Button(label("chat.clear"), size="sm")
+    sending = outbox.build(LONGEST_MESSAGE)
     current = gr.Textbox(visible=False)
     ticket = gr.Textbox(visible=False)
     """Of the reply that was asked for last."""
@@ -151,15 +152,14 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
         if not text.strip():
             return gr.skip()
         turns = [*turns, {"role": "user", "content": text.strip()}]
-        return {message: unsent(text, turns, meanings), **begin(request, turns, conversation, meanings)}
-
-    def unsent(text: str, turns: list[Turn], meanings: dict[str, str]) -> str:
-        """What stays in the field: a message that has to wait, for the person to send it then."""
-        return text if beside.shut(services, turns, meanings) else ""
+        waits = text if beside.shut(services, turns, meanings) else ""  # goes back into the field, to be sent then
+        return {sending: waits, **begin(request, turns, conversation, meanings)}
 
     def take_example(chosen: gr.SelectData, meanings: dict[str, str], request: gr.Request) -> Any:
-        turns = [{"role": "user", "content": chosen.value["text"]}]
-        return {message: unsent(chosen.value["text"], turns, meanings), **begin(request, turns, "", meanings)}
+        text = chosen.value["text"]
+        turns = [{"role": "user", "content": text}]
+        waits = {message: text} if beside.shut(services, turns, meanings) else {}
+        return {**waits, **begin(request, turns, "", meanings)}
 
     def take_edited(
         event: gr.EditData, turns: list[Turn], conversation: str, meanings: dict[str, str], request: gr.Request
@@ -305,8 +305,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
             keep_after(over(**ending, **quick).then)
 
     known = [chat, current, meant]
-    for event in (send.click, message.submit):
-        ask(event(take, [message, *known], [message, *begun], **quick))
+    ask(outbox.wire(tab, sending, (send.click, message.submit), message, take, known, begun))
     ask(chat.example_select(take_example, meant, [message, *begun], **quick))
     ask(chat.edit(take_edited, known, begun, **quick))
     ask(retry.click(take_back, [*known, again, others], begun, **quick))

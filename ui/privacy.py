@@ -24,8 +24,9 @@ PATH = "privacy"
 """Where the page is: `/privacy`."""
 
 FORGET = """() => {
-  for (const key of Object.keys(localStorage))
-    if (key.startsWith("shohomormi_") && key !== "shohomormi_language") localStorage.removeItem(key);
+  for (const storage of [localStorage, sessionStorage])
+    for (const key of Object.keys(storage))
+      if (key.startsWith("shohomormi_") && key !== "shohomormi_language") storage.removeItem(key);
 }"""
 """Everything of ours that a browser keeps has this beginning (`gr.BrowserState(storage_key=…)`); the language stays."""
 

@@ -28,7 +28,7 @@ FONTS = (
 )
 
 STYLES = [ROOT / "assets" / name for name in ("style.css", "chat.css")]
-SCRIPT_NAMES = ("plots.js", "review.js", "tabs.js", "chat.js", "gradio_bengali.js", "accessibility.js")
+SCRIPT_NAMES = ("plots.js", "review.js", "tabs.js", "chat.js", "outbox.js", "gradio_bengali.js", "accessibility.js")
 SCRIPTS = tuple(ROOT / "assets" / name for name in SCRIPT_NAMES)
 
 HEAD = """

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.serving import App, running_app
 from trials.chromium import PROGRAM, QUIET
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds until something is given up that on a quiet machine is there at once."""
 
 expect.set_options(timeout=PATIENCE)

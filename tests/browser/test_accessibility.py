@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from finetune.inference import safety
 from finetune.recipe import Recipe
 from tests.browser import tour
+from tests.browser.conftest import PATIENCE
 from tests.english import CODE, english_in
 from tests.serving import running_app
 from ui.wording import LABELS
@@ -99,7 +100,7 @@ def app(folder, review):
 def opened(browser, app, language="bn", scheme="light", width=1280):
     """The page as somebody sees it who has chosen this language before."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.add_init_script(f"if (!localStorage.shohomormi_language) localStorage.shohomormi_language = '{language}'")
     page.goto(f"{app.address}/?__theme={scheme}")
@@ -367,12 +368,14 @@ def test_one_button_deletes_all_that_the_browser_keeps(app, browser):
     page.locator(tour.TOP).nth(3).click()
     tour.talk(page)
     page.wait_for_function("localStorage.shohomormi_conversations?.length > 400")
+    page.evaluate("() => { sessionStorage.shohomormi_outbox = 'a message that has not arrived'; }")
     page.goto(f"{app.address}/privacy")
     page.locator("#privacy-forget button.label-wrap").click()
     page.locator("#privacy-forget-yes").click()
     expect(page.locator("#privacy-forgotten li")).to_be_visible()
     kept = page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('shohomormi_'))")
     assert set(kept) <= {"shohomormi_language", "shohomormi_given"}
+    assert page.evaluate("sessionStorage.shohomormi_outbox") is None
     page.goto(app.address)
     page.locator(tour.TOP).nth(3).click()
     expect(page.locator(".shelf .open")).to_have_count(0)

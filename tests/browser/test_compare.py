@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from finetune.review.reviewing import Reviewing
 from finetune.training import metrics, runs
+from tests.browser.conftest import PATIENCE
 from tests.browser.test_tabs import COMPARE, LONGEST_RUN, bengali, go_to, set_number, settle
 from tests.serving import running_app
 from ui.services import kept_secret
@@ -47,7 +48,7 @@ def reviewing(app):
 def made(app, browser):
     """A set of ten pairs, written from the page."""
     page = browser.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     page.goto(app.address)
     page.get_by_role("tab").nth(2).wait_for()
     go_to(page, COMPARE)

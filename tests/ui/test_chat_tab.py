@@ -52,12 +52,12 @@ def answered(handlers, turns, ticket):
 def test_a_message_that_has_to_wait_stays_in_the_field_and_out_of_the_conversation(services, handlers):
     services.lent_to = "demo-001"
     changed = by_name(handlers["take"]("চাকরিটা গেছে।", ANSWERED, "", {}, REQUEST))
-    assert changed["chat-message"] == "চাকরিটা গেছে।" and "chat" not in changed
+    assert changed["chat-outbox"] == "চাকরিটা গেছে।" and "chat" not in changed
     assert changed["chat-care"] == "" and "demo-001 শেখানো চলছে" in changed["chat-sign"]
     assert changed["Timer"].active
     services.lent_to = ""
     changed = by_name(handlers["take"]("চাকরিটা গেছে।", ANSWERED, "", {}, REQUEST))
-    assert changed["chat-message"] == "" and changed["chat"][-1]["content"] == "চাকরিটা গেছে।"
+    assert changed["chat-outbox"] == "" and changed["chat"][-1]["content"] == "চাকরিটা গেছে।"
     assert changed["chat-sign"] == "" and not changed["Timer"].active
 
 
@@ -73,7 +73,7 @@ def test_a_reply_that_is_asked_for_again_stays_while_the_new_one_has_to_wait(ser
 def test_words_about_dying_are_answered_with_every_number_at_once_and_by_no_model(services, page, handlers, lent_to):
     services.lent_to = lent_to
     changed = by_name(handlers["take"](DYING, ANSWERED, "", {}, REQUEST))
-    assert changed["chat-message"] == ""
+    assert changed["chat-outbox"] == ""
     assert all(line.number in changed["chat"][-1]["content"] for line in safety.helplines())
     assert history.is_fixed(changed["chat"][-1])
     assert changed["chat-send"].visible

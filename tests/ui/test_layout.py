@@ -64,7 +64,7 @@ def test_other_programs_see_the_endpoints_of_the_contract_and_nothing_else(page)
 
 def test_whoever_asks_the_model_waits_in_the_same_queue(page):
     waiting = [function for function in page.fns.values() if function.concurrency_id == "model"]
-    assert len(waiting) == 10  # two endpoints, twice compare, six times chat
+    assert len(waiting) == 9  # two endpoints, twice compare, five times chat
     assert {function.concurrency_limit for function in waiting} == {MODEL_SLOTS}
 
 
