@@ -1,9 +1,10 @@
 // What a person has sent, until it stands in the conversation. The server answers each message, and on a slow way the
-// next one may be written before that answer comes: the field is empty at once, one message at a time is on its way,
-// and what is sent meanwhile waits here and follows it. Where the connection breaks, Gradio reloads the page, perhaps
-// often; what has not arrived is remembered for that, by this tab alone. It knows no conversation.
+// next one may be written before that answer comes: the field is emptied in the very moment of the key or the click
+// (Gradio's own events come later, and would take what is typed meanwhile), one message at a time is on its way, and
+// what is sent meanwhile waits here and follows it. Where the connection breaks, Gradio reloads the page, perhaps often;
+// what has not arrived is remembered for that, by this tab alone. It knows no conversation.
 window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function () {
-  const NAME = "shohomormi_outbox";
+  const NAME = "shohomormi_outbox", FIELD = "#chat-message textarea", SEND = "#chat-send";
   let waiting = []; // sent, and not yet on its way
   let going = []; // on its way: what went together, the earliest first
   let back = ""; // what came back into the field, as it stands there until it is sent again
@@ -24,12 +25,17 @@ window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function (
     } catch (e) { /* storage is blocked */ }
   }
 
-  // Takes what stands in the field; what the field holds then.
-  function send(text) {
-    if (text.trim()) waiting.push(text.trim());
+  function write(field, text) {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true })); // or Gradio would not hear of it
+  }
+
+  function send(field) {
+    if (!field || !field.value.trim()) return;
+    waiting.push(field.value.trim());
     back = "";
     remember();
-    return "";
+    write(field, "");
   }
 
   // What goes now: more than one where several were sent while another was on its way. Empty where all has gone.
@@ -39,37 +45,50 @@ window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function (
     return joined(going[going.length - 1]);
   }
 
-  // The field after an answer, undefined where it stays as it is: what may not be said yet, then what was typed since.
-  function arrived(kept, typed) {
+  // After an answer. `kept`: what may not be said yet, which comes back.
+  function arrived(kept) {
     going.shift();
-    if (kept) back = joined([kept, typed]);
+    if (kept) comeBack([kept]);
     remember();
-    return kept ? back : undefined;
   }
 
-  // The field after an error: everything that was sent and has not arrived comes back.
-  function lost(typed) {
-    back = joined([...going.flat(), ...waiting, typed]);
+  // After an error: everything that was sent and has not arrived comes back.
+  function lost() {
+    const texts = [...going.flat(), ...waiting];
     going = [];
     waiting = [];
+    comeBack(texts);
     remember();
-    return back;
   }
 
-  // The field, likewise, when it comes into sight on a page drawn anew: what had not arrived when the last one went.
+  // Into the field, before what has been typed since; where the field is not on the page, `left` does it.
+  function comeBack(texts) {
+    const field = document.querySelector(FIELD);
+    back = joined([...texts, field ? field.value : back]);
+    if (field) write(field, back);
+    looked = !!field;
+  }
+
+  // The field when it comes into sight, on a page drawn anew: what had not arrived when the last one went.
   function left(typed) {
     const text = looked ? null : remembered();
     looked = true;
-    if (!text) return undefined;
+    if (!text) return undefined; // it stays as it is
     back = joined([text, typed]);
     return back;
   }
 
+  document.addEventListener("keypress", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && event.target.matches(FIELD)) send(event.target);
+  }, true);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest(SEND)) send(document.querySelector(FIELD));
+  }, true);
   document.addEventListener("input", ({ target }) => {
-    if (!back || !target.matches("#chat-message textarea")) return;
+    if (!back || !target.matches(FIELD)) return;
     back = target.value;
     remember();
   });
 
-  return { send, go, arrived, lost, left };
+  return { go, arrived, lost, left };
 })() });

@@ -108,9 +108,25 @@ def test_what_had_not_arrived_when_the_page_went_is_in_the_field_of_the_next_unt
 
 
 def test_a_message_that_has_to_wait_stands_in_the_field_before_what_was_typed_since(talk):
-    outbox = """(typed) => {
-      const { send, go, arrived } = shohomormi.outbox;
-      send("আজ মনটা ভালো নেই।");
-      return [arrived(go(), typed), sessionStorage.shohomormi_outbox, arrived("", typed) ?? "as it is"];
+    page = talk
+    field(page).fill(DRAFT)
+    page.evaluate("(kept) => shohomormi.outbox.arrived(kept)", FIRST)
+    expect(field(page)).to_have_value(f"{FIRST}\n{DRAFT}")
+    assert remembered(page) == f"{FIRST}\n{DRAFT}"
+    field(page).press("Enter")
+    expect(bubbles(page, "user")).to_have_count(1)
+    expect_ready(page)
+    assert remembered(page) is None
+
+
+def test_the_field_is_empty_before_the_next_letter_can_come(talk, way):
+    typed = """(text) => {
+      const field = document.querySelector("#chat-message textarea");
+      field.value = text;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      field.dispatchEvent(new KeyboardEvent("keypress", { key: "Enter", bubbles: true }));
+      return field.value;
     }"""
-    assert talk.evaluate(outbox, DRAFT) == [f"{FIRST}\n{DRAFT}", f"{FIRST}\n{DRAFT}", "as it is"]
+    assert talk.evaluate(typed, FIRST) == ""
+    talk.wait_for_timeout(300)
+    assert [FIRST in route.request.post_data for route in way.held] == [True]

@@ -1,6 +1,6 @@
 """From the field into the conversation: nothing that a person sends is lost or said twice, however slow the way.
 
-`outbox.js` holds what has been sent and has not arrived. It does not know what a message is answered with.
+`outbox.js` takes what the field holds and keeps it until it has arrived. It does not know who answers.
 """
 
 from __future__ import annotations
@@ -27,16 +27,14 @@ def wire(
     inputs: list[Any],
     outputs: list[Any],
 ) -> Any:
-    """Let `take` have what the field holds, one message at a time; returns the event after which it has been taken.
+    """Let `take` have what was sent, one message at a time; returns the event after which it has been taken.
 
     take: gets the message and the inputs; the outputs it gives may have the outbox among them.
     """
-    sent = gr.on(triggers, None, field, field, js="(text) => shohomormi.outbox.send(text)", **QUICK)
     go = "(_, ...inputs) => [shohomormi.outbox.go(), ...inputs]"
     # always_last: what is sent while another message is on its way goes once that has arrived.
-    taken = sent.then(take, [outbox, *inputs], [outbox, *outputs], js=go, trigger_mode="always_last", **QUICK)
-    back = "(kept, typed) => ['', shohomormi.outbox.arrived(kept, typed)]"
-    taken.success(None, [outbox, field], [outbox, field], js=back, **QUICK)
-    taken.failure(None, field, field, js="(typed) => shohomormi.outbox.lost(typed)", **QUICK)
+    taken = gr.on(triggers, take, [outbox, *inputs], [outbox, *outputs], js=go, trigger_mode="always_last", **QUICK)
+    taken.success(None, outbox, outbox, js="(kept) => { shohomormi.outbox.arrived(kept); return ''; }", **QUICK)
+    taken.failure(None, js="() => shohomormi.outbox.lost()", **QUICK)
     tab.select(None, field, field, js="(typed) => shohomormi.outbox.left(typed)", **QUICK)
     return taken
