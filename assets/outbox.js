@@ -52,7 +52,7 @@ window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function (
     remember();
   }
 
-  // After an error: everything that was sent and has not arrived comes back.
+  // After an error everything that was sent and has not arrived comes back.
   function lost() {
     const texts = [...going.flat(), ...waiting];
     going = [];

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-QUICK = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+from ui.chat.shelf import PRIVATE
 
 
 def build(longest: int) -> gr.Textbox:
@@ -33,8 +33,8 @@ def wire(
     """
     go = "(_, ...inputs) => [shohomormi.outbox.go(), ...inputs]"
     # always_last: what is sent while another message is on its way goes once that has arrived.
-    taken = gr.on(triggers, take, [outbox, *inputs], [outbox, *outputs], js=go, trigger_mode="always_last", **QUICK)
-    taken.success(None, outbox, outbox, js="(kept) => { shohomormi.outbox.arrived(kept); return ''; }", **QUICK)
-    taken.failure(None, js="() => shohomormi.outbox.lost()", **QUICK)
-    tab.select(None, field, field, js="(typed) => shohomormi.outbox.left(typed)", **QUICK)
+    taken = gr.on(triggers, take, [outbox, *inputs], [outbox, *outputs], js=go, trigger_mode="always_last", **PRIVATE)
+    taken.success(None, outbox, outbox, js="(kept) => { shohomormi.outbox.arrived(kept); return ''; }", **PRIVATE)
+    taken.failure(None, js="() => shohomormi.outbox.lost()", **PRIVATE)
+    tab.select(None, field, field, js="(typed) => shohomormi.outbox.left(typed)", **PRIVATE)
     return taken
