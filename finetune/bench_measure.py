@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import bench_unsloth, bench_weights, models
+from finetune.recipe import Training
 from finetune.training import attention, llama_layers, memory, padding_free, stopping
 
 EXAMPLES = 16
@@ -135,32 +136,40 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
             train_sampling_strategy="sequential",
             max_length=None if way.padding_free else bench_weights.LONGEST,
             dataset_kwargs=None if way.unsloth else {"skip_prepare_dataset": True},
-            logging_steps=1,
+            logging_steps=1 if way.padding_free else 10,  # the recipe's, and TRL's own
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
             # What a run of ours is given (`arguments.py`, `trainer.py`); the peers keep the defaults.
-            **({"loss_type": "nll", "logging_nan_inf_filter": False} if way.padding_free else {}),
+            **(
+                {"loss_type": "nll", "logging_nan_inf_filter": False, "accelerator_config": {"non_blocking": cuda}}
+                if way.padding_free
+                else {}
+            ),
         )
-        clock = _clock()
+        clock = _clock({WARM_UP, WARM_UP + way.updates})
         parts = {"data_collator": padding_free.collator()} if way.padding_free else {}
-        kind = SFTTrainer
+        kind, watching = SFTTrainer, []
         if way.padding_free:
             kind = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)
-            kind = stopping.watched(kind, stopping.LossWatch())
+            watch = stopping.LossWatch(late=cuda)
+            kind, watching = (
+                stopping.watched(kind, watch),
+                stopping.callbacks(Training(load_best_model_at_end=False), watch),
+            )
         trainer = kind(
             model=model,
             args=config,
             train_dataset=Dataset.from_dict({"input_ids": ids} | ({} if way.unsloth else {"labels": ids})),
             processing_class=tokenizer,
-            callbacks=[clock],
+            callbacks=[*watching, clock],
             **parts,
         )
         for name, parameter in trainer.model.named_parameters():
             if way.padding_free and name in learning:
                 parameter.data = learning[name]
         trainer.train()
-    seconds = clock.ends[WARM_UP + way.updates - 1] - clock.ends[WARM_UP - 1]
+    seconds = clock.ends[WARM_UP + way.updates] - clock.ends[WARM_UP]
     tokens = sum(sizes[WARM_UP * EXAMPLES : (WARM_UP + way.updates) * EXAMPLES])
     measured = {
         "tokens_per_second": tokens / seconds,
@@ -188,17 +197,17 @@ def _model(way: Way, base: str) -> tuple[Any, Any]:
     return get_peft_model(model, lora), tokenizer
 
 
-def _clock() -> Any:
-    """A callback that notes when updates end, and has the last one profiled."""
+def _clock(wanted: set[int]) -> Any:
+    """A callback that notes when the updates of these numbers end, and has the last one of all profiled."""
     import torch
     from torch.profiler import ProfilerActivity, profile
     from transformers import TrainerCallback
 
     class Clock(TrainerCallback):
-        """Waits for the card at the end of every update."""
+        """Waits for the card at the ends that are wanted, and nowhere else."""
 
         def __init__(self) -> None:
-            self.ends: list[float] = []
+            self.ends: dict[int, float] = {}
             self.profiled: dict[str, Any] = {}
             self.profile: Any = None
             self.began = 0.0
@@ -211,8 +220,9 @@ def _clock() -> Any:
                 self.began = time.perf_counter()
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
-            _wait()
-            self.ends.append(time.perf_counter())
+            if state.global_step in wanted or self.profile:
+                _wait()
+                self.ends[state.global_step] = time.perf_counter()
             if self.profile:
                 self.profile.stop()
                 events = sorted(self.profile.key_averages(), key=lambda one: -one.self_device_time_total)
@@ -224,7 +234,7 @@ def _clock() -> Any:
                 self.profiled = {
                     "kernels": kernels[:KERNELS],
                     "all_kernels": {key: sum(one[key] for one in kernels) for key in ("ms", "calls")},
-                    "profiled_update_ms": (self.ends[-1] - self.began) * 1000,
+                    "profiled_update_ms": (self.ends[state.global_step] - self.began) * 1000,
                 }
 
     return Clock()

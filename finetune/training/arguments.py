@@ -55,7 +55,10 @@ def of(run: Run, recipe: Recipe) -> dict[str, Any]:
         "bf16": autocast and compute is torch.bfloat16,
         "fp16": autocast and compute is torch.float16,
         "use_cpu": not torch.cuda.is_available(),
-        "accelerator_config": {"use_configured_state": processes.count() > 1},  # they have joined already
+        "accelerator_config": {
+            "use_configured_state": processes.count() > 1,  # they have joined already
+            "non_blocking": torch.cuda.is_available(),  # a batch goes to the card behind the update before it
+        },
         "ddp_find_unused_parameters": False,  # every part of the adapter is used in every pass
         "dataloader_pin_memory": torch.cuda.is_available(),
         "remove_unused_columns": True,

@@ -41,10 +41,23 @@ def adamw_8bit() -> type:
                 if any(view.untyped_storage().data_ptr() != flat.untyped_storage().data_ptr() for view in views):
                     raise RuntimeError("Weights were put elsewhere after the optimizer was made; it would train none.")
                 flat.grad = torch.cat([_gradient(view).reshape(-1) for view in views])
-            super().step()
+            self.update()
             for group in self.param_groups:
                 group["params"][0].grad = None  # as large as the weights, and made anew each time
             return loss
+
+        @torch.no_grad()
+        def update(self) -> None:
+            """As bitsandbytes' own step, which waits for the card behind every tensor."""
+            if not self.initialized:
+                self.check_overrides()
+                self.to_gpu()
+                self.initialized = True
+            for number, group in enumerate(self.param_groups):
+                (flat,) = group["params"]
+                if not self.state[flat]:
+                    self.init_state(group, flat, number, 0)
+                self.update_step(group, flat, number, 0)
 
         def zero_grad(self, set_to_none: bool = True) -> None:
             """Forget the gradients of the model's own parameters."""

@@ -1,9 +1,9 @@
 """Llama's layers on fused products: transformers' own modules, with attention and MLP computed by `lora_precision.py`.
 
 The modules stay where they are with their weights and names, so that PEFT saves, loads and merges as ever and
-transformers generates and checkpoints as ever; only how two of their classes compute is exchanged (as PyTorch's
-`fully_shard` does). Norms and rotary positions go to Liger's kernels on a card where they are installed. It does not
-know batches or losses.
+transformers generates and checkpoints as ever; only how some of their classes compute is exchanged (as PyTorch's
+`fully_shard` does). Norms and the MLP's middle have kernels of our own on a card, rotary positions go to Liger's where
+it is installed. It does not know batches or losses.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from finetune.training import lora_precision
+from finetune.training import lora_precision, residual_norm
 
 
 def fuse(model: Any, *, recompute_mlps: int = 0) -> None:
@@ -27,22 +27,59 @@ def fuse(model: Any, *, recompute_mlps: int = 0) -> None:
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
 
         _apply_liger_kernel_to_instance(
-            base, rope=True, rms_norm=True, swiglu=False, cross_entropy=False, fused_linear_cross_entropy=False
+            base, rope=True, rms_norm=False, swiglu=False, cross_entropy=False, fused_linear_cross_entropy=False
         )
-    attention, mlp = _classes()
+    fused = _classes()
+    if not isinstance(base.model.layers[0], fused["layer"]):
+        base.model.register_forward_pre_hook(_take_adapters)
+    base.model.norm.__class__ = fused["norm"]
     for number, layer in enumerate(base.model.layers):
-        layer.self_attn.__class__ = attention
-        layer.mlp.__class__ = mlp
+        layer.__class__ = fused["layer"]
+        layer.self_attn.__class__ = fused["attention"]
+        layer.mlp.__class__ = fused["mlp"]
         layer.mlp.recompute = number < recompute_mlps
 
 
+def _take_adapters(model: Any, given: Any) -> None:
+    """Give every layer its adapters as this pass through LlamaModel computes them: a few launches for all of them."""
+    blocks, groups = [], []
+    for layer in model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        blocks += [attention, mlp]
+        groups += [(attention.q_proj, attention.k_proj, attention.v_proj), (attention.o_proj,)]
+        groups += [(mlp.gate_proj, mlp.up_proj), (mlp.down_proj,)]
+    found = lora_precision.low_rank(groups, model.embed_tokens.weight.dtype)
+    for number, block in enumerate(blocks):
+        block.adapters = tuple(found[2 * number : 2 * number + 2])
+
+
 @functools.cache
-def _classes() -> tuple[type, type]:
+def _classes() -> dict[str, type]:
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
     from transformers.models.llama import modeling_llama
 
+    class FusedNorm(modeling_llama.LlamaRMSNorm):
+        """LlamaRMSNorm by a kernel."""
+
+        def forward(self, hidden_states: Any) -> Any:
+            """As LlamaRMSNorm.forward."""
+            return residual_norm.normed(self, hidden_states, way=super().forward)[1]
+
+    class FusedLayer(modeling_llama.LlamaDecoderLayer):
+        """LlamaDecoderLayer, its norms taken together with the residual stream beside them."""
+
+        def forward(self, hidden_states: Any, **kwargs: Any) -> Any:
+            """As LlamaDecoderLayer.forward."""
+            stream, states = residual_norm.normed(self.input_layernorm, hidden_states)
+            states, _ = self.self_attn(hidden_states=states, **kwargs)
+            stream, states = residual_norm.normed(self.post_attention_layernorm, stream, states)
+            return stream + self.mlp(states)
+
     class FusedAttention(modeling_llama.LlamaAttention):
         """LlamaAttention, its queries, keys and values projected together."""
+
+        adapters = (None, None)
+        """Of those three, and of the output; made anew by each pass through the model."""
 
         def forward(
             self,
@@ -53,10 +90,10 @@ def _classes() -> tuple[type, type]:
             **kwargs: Any,
         ) -> tuple[Any, Any]:
             """As LlamaAttention.forward."""
-            tokens = hidden_states.shape[:-1]
+            tokens, (into, out) = hidden_states.shape[:-1], self.adapters
             query, key, value = (
                 result.view(*tokens, -1, self.head_dim).transpose(1, 2)
-                for result in lora_precision.project(hidden_states, (self.q_proj, self.k_proj, self.v_proj))
+                for result in lora_precision.project(hidden_states, (self.q_proj, self.k_proj, self.v_proj), into)
             )
             # Looked up where Liger puts its own.
             query, key = modeling_llama.apply_rotary_pos_emb(query, key, *position_embeddings)
@@ -69,16 +106,20 @@ def _classes() -> tuple[type, type]:
             result, weights = attend(
                 self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
             )
-            (result,) = lora_precision.project(result.reshape(*tokens, -1), (self.o_proj,))
+            (result,) = lora_precision.project(result.reshape(*tokens, -1), (self.o_proj,), out)
             return result, weights
 
     class FusedMLP(modeling_llama.LlamaMLP):
         """LlamaMLP as one step of autograd."""
 
+        adapters = None
+        """Of gate and up, and of down; made anew by each pass through the model."""
         recompute = False
 
         def forward(self, x: Any) -> Any:
             """As LlamaMLP.forward."""
-            return lora_precision.gated(x, self.gate_proj, self.up_proj, self.down_proj, recompute=self.recompute)
+            return lora_precision.gated(
+                x, self.gate_proj, self.up_proj, self.down_proj, self.adapters, recompute=self.recompute
+            )
 
-    return FusedAttention, FusedMLP
+    return {"norm": FusedNorm, "layer": FusedLayer, "attention": FusedAttention, "mlp": FusedMLP}

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from finetune.recipe import Adapter
+from finetune.training import layer_arithmetic
 
 
 def supported(adapter: Adapter) -> bool:
@@ -23,53 +25,81 @@ def supported(adapter: Adapter) -> bool:
     return adapter.lora_dropout == 0 and adapter.bias == "none"
 
 
-def project(x: Any, layers: Sequence[Any]) -> tuple[Any, ...]:
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """The adapters of layers that read the same input, in the number format that they are computed in."""
+
+    a: Any
+    """All A matrices, one under the other, (ranks, width in); None where no layer has one."""
+    bs: tuple[Any, ...]
+    """Each layer's B times its scaling, (width out, ranks); None where its adapter is off, merged or missing."""
+
+
+def low_rank(groups: Sequence[Sequence[Any]], dtype: Any) -> list[LowRank]:
+    """The adapters of each group of layers in a number format, all of them laid behind one another in a few launches.
+
+    Autograd leads their gradients back to the float32 weights, and scalings are applied before anything is rounded.
+    """
+    weights, scalings, shapes = [], [], []
+    plan: list[tuple[bool, list[bool]]] = []
+    for layers in groups:
+        found = [_adapter(layer) for layer in layers]
+        tops = [a for a, _, _ in filter(None, found)]
+        if tops:
+            weights += tops
+            scalings += [1.0] * len(tops)
+            shapes.append((sum(len(a) for a in tops), tops[0].shape[1]))
+        for _, b, scaling in filter(None, found):
+            weights.append(b)
+            scalings.append(scaling)
+            shapes.append(tuple(b.shape))
+        plan.append((bool(tops), [one is not None for one in found]))
+    cast = iter(_functions()["together"].apply(dtype, scalings, shapes, *weights) if weights else ())
+    return [
+        LowRank(next(cast) if any_top else None, tuple(next(cast) if has else None for has in bottoms))
+        for any_top, bottoms in plan
+    ]
+
+
+def _adapter(layer: Any) -> tuple[Any, Any, float] | None:
+    """A layer's A, B and scaling; None where its adapter is off, merged or missing."""
+    if not hasattr(layer, "lora_A") or layer.disable_adapters or layer.merged:
+        return None
+    (name,) = layer.active_adapters
+    return layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+
+
+def project(x: Any, layers: Sequence[Any], adapters: LowRank | None = None) -> tuple[Any, ...]:
     """What each layer makes of `x` (…, width in), as PEFT's layers would: (…, width out) each.
 
-    `layers`: linear layers of the same input, PEFT's with one active adapter, or plain ones.
+    `layers`: linear layers of the same input, PEFT's with one active adapter, or plain ones. `adapters`: theirs, where
+    they are at hand.
     """
-    a, bs = low_rank(layers, x.dtype)
+    if adapters is None:
+        (adapters,) = low_rank([layers], x.dtype)
     flat = x.reshape(-1, x.shape[-1])
-    results = _functions()["project"].apply(flat, a, [frozen(layer) for layer in layers], *bs)
+    results = _functions()["project"].apply(flat, adapters.a, [frozen(layer) for layer in layers], *adapters.bs)
     return tuple(result.view(*x.shape[:-1], -1) for result in results)
 
 
-def gated(x: Any, gate: Any, up: Any, down: Any, *, recompute: bool = False) -> Any:
+def gated(
+    x: Any, gate: Any, up: Any, down: Any, adapters: Sequence[LowRank] | None = None, *, recompute: bool = False
+) -> Any:
     """Llama's MLP, `down(silu(gate(x)) * up(x))`, (…, width) to (…, width).
 
     Of what lies between only gate and up are kept for the backward pass; with `recompute` not even those, which is
-    more than half of what a layer keeps, for about half of a layer's forward pass more.
+    more than half of what a layer keeps, for about half of a layer's forward pass more. `adapters`: of gate and up
+    together, and of down, where they are at hand.
     """
-    a_in, bs = low_rank((gate, up), x.dtype)
-    a_out, (b_out,) = low_rank((down,), x.dtype)
+    into, out = adapters or low_rank([(gate, up), (down,)], x.dtype)
     flat = x.reshape(-1, x.shape[-1])
     bases = [frozen(layer) for layer in (gate, up, down)]
-    return _functions()["gated"].apply(flat, recompute, bases, a_in, *bs, a_out, b_out).view(x.shape)
+    return _functions()["gated"].apply(flat, recompute, bases, into.a, *into.bs, out.a, *out.bs).view(x.shape)
 
 
 def frozen(layer: Any) -> Any:
     """The layer under an adapter, or the layer itself."""
     return layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer
-
-
-def low_rank(layers: Sequence[Any], dtype: Any) -> tuple[Any, list[Any]]:
-    """All A matrices, one under the other (ranks, width in), and each layer's B times its scaling, in a number format.
-
-    A layer whose adapter is off, merged or missing has None for its B; A is None where no layer has one. Autograd leads
-    their gradients back to the float32 weights, and the scaling is applied before anything is rounded.
-    """
-    import torch
-
-    tops, bottoms = [], []
-    for layer in layers:
-        if not hasattr(layer, "lora_A") or layer.disable_adapters or layer.merged:
-            bottoms.append(None)
-            continue
-        (name,) = layer.active_adapters
-        tops.append(layer.lora_A[name].weight)
-        scaling, b = layer.scaling[name], layer.lora_B[name].weight
-        bottoms.append((b if scaling == 1 else b * scaling).to(dtype))
-    return torch.cat(tops).to(dtype) if tops else None, bottoms
 
 
 def dense(layer: Any, dtype: Any) -> Any:
@@ -83,66 +113,55 @@ def dense(layer: Any, dtype: Any) -> Any:
 
 
 def forward(x: Any, a: Any, layers: Sequence[Any], bs: Sequence[Any]) -> tuple[list[Any], Any]:
-    """The results, and x A^T (tokens, ranks) for `backward`; x is (tokens, width in)."""
+    """The results, and x A^T (tokens, ranks) for `backward`; x is (tokens, width in).
+
+    What an adapter adds is written first: a large product adds to what is there at no cost, and a thin one does not.
+    """
     import torch.nn.functional as F
 
     thin = None if a is None else F.linear(x, a)
     results, begin = [], 0
     for layer, b in zip(layers, bs, strict=True):
-        result = F.linear(x, dense(layer, x.dtype), None if layer.bias is None else layer.bias.to(x.dtype))
-        if b is not None:
-            result.addmm_(thin[:, begin : begin + b.shape[1]], b.t())
-            begin += b.shape[1]
-        results.append(result)
+        weight, bias = dense(layer, x.dtype), None if layer.bias is None else layer.bias.to(x.dtype)
+        if b is None:
+            results.append(F.linear(x, weight, bias))
+            continue
+        result = (thin[:, begin : begin + b.shape[1]] @ b.t()).addmm_(x, weight.t())
+        results.append(result if bias is None else result.add_(bias))
+        begin += b.shape[1]
     return results, thin
 
 
-def backward(
-    gradients: Sequence[Any], x: Any, thin: Any, a: Any, layers: Sequence[Any], bs: Sequence[Any], *, by_input: bool
-) -> tuple[Any, Any, list[Any]]:
-    """Gradients by x (None unless `by_input`), by A and by each B, from those by the results."""
+def by_input(gradients: Sequence[Any], a: Any, layers: Sequence[Any], bs: Sequence[Any]) -> tuple[Any, Any]:
+    """The gradient by the input (tokens, width in) from those by the results, and that by x A^T (None without any)."""
+    by_thin = by_low(gradients, bs)
+    by_x = None if by_thin is None else by_thin @ a
+    for gradient, layer in zip(gradients, layers, strict=True):
+        weight = dense(layer, gradient.dtype)
+        by_x = gradient @ weight if by_x is None else by_x.addmm_(gradient, weight)
+    return by_x, by_thin
+
+
+def by_low(gradients: Sequence[Any], bs: Sequence[Any]) -> Any:
+    """The gradient by x A^T (tokens, ranks), from those by the results; None where no layer has an adapter."""
     import torch
 
-    by_bs, by_thins, by_x, begin = [], [], None, 0
-    for gradient, layer, b in zip(gradients, layers, bs, strict=True):
+    by_thins = [gradient @ b for gradient, b in zip(gradients, bs, strict=True) if b is not None]
+    return torch.cat(by_thins, dim=1) if len(by_thins) > 1 else next(iter(by_thins), None)
+
+
+def by_adapters(
+    gradients: Sequence[Any], by_thin: Any, x: Any, thin: Any, bs: Sequence[Any]
+) -> tuple[Any, tuple[Any, ...]]:
+    """The gradients by A and by each B, from those by the results and by x A^T."""
+    by_bs, begin = [], 0
+    for gradient, b in zip(gradients, bs, strict=True):
         if b is None:
             by_bs.append(None)
-        else:
-            by_bs.append(gradient.t() @ thin[:, begin : begin + b.shape[1]])
-            by_thins.append(gradient @ b)
-            begin += b.shape[1]
-        if by_input:
-            weight = dense(layer, x.dtype)
-            by_x = gradient @ weight if by_x is None else by_x.addmm_(gradient, weight)
-    if a is None:
-        return by_x, None, by_bs
-    by_thin = torch.cat(by_thins, dim=1)
-    if by_input:
-        by_x.addmm_(by_thin, a)
-    return by_x, by_thin.t() @ x, by_bs
-
-
-def _gate(gate: Any, up: Any) -> Any:
-    """silu(gate) * up, by Liger's kernel where it is installed and the numbers lie on a card."""
-    import torch.nn.functional as F
-
-    if gate.is_cuda and has_liger():
-        from liger_kernel.ops.swiglu import swiglu_forward
-
-        return swiglu_forward(gate, up)[2]
-    return F.silu(gate) * up
-
-
-def _gate_backward(gradient: Any, gate: Any, up: Any) -> tuple[Any, Any]:
-    """Gradients by gate and up; Liger's kernel writes them over gate and up, which nothing reads any more."""
-    import torch
-    import torch.nn.functional as F
-
-    if gate.is_cuda and has_liger():
-        from liger_kernel.ops.swiglu import swiglu_backward
-
-        return swiglu_backward(gate, up, gradient)
-    return torch.ops.aten.silu_backward(gradient * up, gate), gradient * F.silu(gate)
+            continue
+        by_bs.append(gradient.t() @ thin[:, begin : begin + b.shape[1]])
+        begin += b.shape[1]
+    return None if by_thin is None else by_thin.t() @ x, tuple(by_bs)
 
 
 @functools.cache
@@ -157,8 +176,29 @@ def has_liger() -> bool:
 def _functions() -> dict[str, type]:
     import torch
 
+    class Together(torch.autograd.Function):
+        """Weights one behind the other in a number format, cut into tensors of these shapes."""
+
+        @staticmethod
+        def forward(ctx: Any, dtype: Any, scalings: list[float], shapes: list[tuple[int, int]], *weights: Any) -> Any:
+            ctx.scalings, ctx.kinds = scalings, [(weight.shape, weight.dtype) for weight in weights]
+            scaled = [w if s == 1 else w * s for w, s in zip(weights, scalings, strict=True)]
+            flat = torch.cat([weight.reshape(-1) for weight in scaled]).to(dtype)
+            parts = flat.split([rows * columns for rows, columns in shapes])
+            return tuple(part.view(shape) for part, shape in zip(parts, shapes, strict=True))
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
+            flat = torch.cat([gradient.reshape(-1) for gradient in gradients]).to(ctx.kinds[0][1])
+            parts = flat.split([shape.numel() for shape, _ in ctx.kinds])
+            found = [part.view(shape) for part, (shape, _) in zip(parts, ctx.kinds, strict=True)]
+            for part, scaling in zip(found, ctx.scalings, strict=True):
+                if scaling != 1:
+                    part.mul_(scaling)
+            return None, None, None, *found
+
     class Project(torch.autograd.Function):
-        """`forward` and `backward` above, as one step of autograd."""
+        """`forward` above and what leads back, as one step of autograd."""
 
         @staticmethod
         def forward(ctx: Any, x: Any, a: Any, layers: list[Any], *bs: Any) -> tuple[Any, ...]:
@@ -170,7 +210,11 @@ def _functions() -> dict[str, type]:
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
             x, thin, a, *bs = ctx.saved_tensors
-            by_x, by_a, by_bs = backward(gradients, x, thin, a, ctx.layers, bs, by_input=ctx.needs_input_grad[0])
+            if ctx.needs_input_grad[0]:
+                by_x, by_thin = by_input(gradients, a, ctx.layers, bs)
+            else:
+                by_x, by_thin = None, by_low(gradients, bs)
+            by_a, by_bs = by_adapters(gradients, by_thin, x, thin, bs)
             return by_x, by_a, None, *by_bs
 
     class Gated(torch.autograd.Function):
@@ -181,7 +225,7 @@ def _functions() -> dict[str, type]:
             ctx: Any, x: Any, recompute: bool, layers: list[Any], a: Any, b_gate: Any, b_up: Any, a_out: Any, b_out: Any
         ) -> Any:
             (gate, up), thin = forward(x, a, layers[:2], (b_gate, b_up))
-            (result,), thin_out = forward(_gate(gate, up), a_out, layers[2:], (b_out,))
+            (result,), thin_out = forward(layer_arithmetic.middle(gate, up), a_out, layers[2:], (b_out,))
             kept = (None, None) if recompute else (gate, up)
             ctx.save_for_backward(x, a, b_gate, b_up, a_out, b_out, thin, thin_out, *kept)
             ctx.layers = layers
@@ -193,12 +237,12 @@ def _functions() -> dict[str, type]:
             first, last = ctx.layers[:2], ctx.layers[2:]
             if gate is None:
                 (gate, up), _ = forward(x, a, first, (b_gate, b_up))
-            by_product, by_a_out, (by_b_out,) = backward(
-                (gradient,), _gate(gate, up), thin_out, a_out, last, (b_out,), by_input=True
-            )
-            by_both = _gate_backward(by_product, gate, up)
-            del by_product, gate, up  # on a long batch each is hundreds of megabytes
-            by_x, by_a, by_bs = backward(by_both, x, thin, a, first, (b_gate, b_up), by_input=ctx.needs_input_grad[0])
-            return by_x, None, None, by_a, *by_bs, by_a_out, by_b_out
+            by_product, by_thin = by_input((gradient,), a_out, last, (b_out,))
+            product, *by_both = layer_arithmetic.middle_backward(by_product, gate, up)
+            by_a_out, by_b_out = by_adapters((gradient,), by_thin, product, thin_out, (b_out,))
+            del by_product, product, gate, up  # on a long batch each is hundreds of megabytes
+            by_x, by_thin = by_input(by_both, a, first, (b_gate, b_up))
+            by_a, by_bs = by_adapters(by_both, by_thin, x, thin, (b_gate, b_up))
+            return by_x, None, None, by_a, *by_bs, by_a_out, *by_b_out
 
-    return {"project": Project, "gated": Gated}
+    return {"together": Together, "project": Project, "gated": Gated}

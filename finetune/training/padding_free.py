@@ -58,9 +58,10 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
 
     A batch has `input_ids`, `labels` and `position_ids`, (1, tokens) each, the positions beginning anew and the first
     label masked in every sequence; `targets`, the positions of all labels that are not masked, and `counts`, how many
-    of them each pass has, so that nobody has to ask the card; and `passes`: the lengths of the sequences in each pass,
-    in this order.
+    of them each pass has, so that nobody has to ask the card; `passes`: the lengths of the sequences in each pass, in
+    this order; and `boundaries`, where sequences begin and the last one ends, int32.
     """
+    import torch
     from transformers import DataCollatorWithFlattening
 
     flatten = DataCollatorWithFlattening(separator_id=IGNORED)
@@ -71,35 +72,44 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
         batch = flatten([examples[place] for places in shared for place in places])
         learnt = batch["labels"][0] != IGNORED
         by_pass = [[lengths[place] for place in places] for places in shared]
+        ends = itertools.accumulate(itertools.chain.from_iterable(by_pass))
+        boundaries = torch.tensor([0, *ends], dtype=torch.int32)
         counts = [int(part.sum()) for part in learnt.split([sum(one) for one in by_pass])]
-        return {**batch, "targets": learnt.nonzero()[:, 0], "counts": counts, "passes": by_pass}
+        return {
+            **batch,
+            "targets": learnt.nonzero()[:, 0],
+            "counts": counts,
+            "passes": by_pass,
+            "boundaries": boundaries,
+        }
 
     return collate
 
 
 def each_pass(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A batch cut into its passes, each of them a batch."""
-    begin = 0
+    begin = earlier = 0
     targets = iter(batch["targets"].split(batch["counts"]))
     for lengths in batch["passes"]:
         end = begin + sum(lengths)
         tensors = {name: batch[name][:, begin:end] for name in ("input_ids", "labels", "position_ids")}
         places = next(targets) - begin
-        yield {**tensors, "targets": places, "counts": [len(places)], "passes": [lengths]}
-        begin = end
+        boundaries = batch["boundaries"][earlier : earlier + len(lengths) + 1] - begin
+        rest = {"counts": [len(places)], "passes": [lengths], "boundaries": boundaries}
+        yield {**tensors, "targets": places, **rest}
+        begin, earlier = end, earlier + len(lengths)
 
 
 def hidden_states(model: Any, batch: dict[str, Any]) -> Any:
     """What the output matrix would see, (tokens, width): the last layer's states behind the final norm."""
-    import torch
-
-    lengths = [length for one in batch["passes"] for length in one]
-    boundaries = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
+    boundaries = batch["boundaries"]
     outputs = model(
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
-        cu_seq_lens_q=boundaries.to(batch["input_ids"].device, non_blocking=True),
-        max_length_q=max(lengths),
+        # Nobody reads it: without a mask, transformers looks at the positions for one, and waits for the card to do so.
+        attention_mask=boundaries.view(1, 1, 1, -1),
+        cu_seq_lens_q=boundaries,
+        max_length_q=max(itertools.chain.from_iterable(batch["passes"])),
         use_cache=False,
         logits_to_keep=1,
         output_hidden_states=[model_layers(model) - 1],  # of the layers, the last one alone
@@ -154,6 +164,12 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
             """None are counted: transformers would walk through all weights on every pass, and nobody reads it."""
             return 0
 
+        def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> Any:
+            """As transformers' own, which takes what the collator has counted to the card and waits for it there."""
+            if self.accelerator.num_processes > 1:
+                return super()._get_num_items_in_batch(batch_samples, device)
+            return sum(count for batch in batch_samples for count in batch["counts"])
+
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
             """One batch; the loss is the sum over its passes, each of them divided by the tokens of the update."""
             self.tokens_seen += inputs["input_ids"].shape[1]
@@ -204,8 +220,10 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
 
         def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
             """Adds `num_tokens`, as SFTTrainer would: tokens learnt from so far, padding there is none."""
-            tokens = torch.tensor(self.tokens_seen, device=self.args.device)
-            logs["num_tokens"] = int(self.accelerator.reduce(tokens, "sum"))
+            tokens = self.tokens_seen
+            if self.accelerator.num_processes > 1:
+                tokens = int(self.accelerator.reduce(torch.tensor(tokens, device=self.args.device), "sum"))
+            logs["num_tokens"] = tokens
             super().log(logs, *args, **kwargs)
 
     return PaddingFreeTrainer

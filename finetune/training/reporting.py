@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from finetune.training import metrics, processes
@@ -116,8 +116,8 @@ class _Tee(io.TextIOBase):
         self.terminal.flush()
 
 
-def folder_callback(run: Run) -> Any:
-    """A callback for transformers' trainer that writes to the run's folder."""
+def folder_callback(run: Run, clock: Callable[[], float] = time.perf_counter) -> Any:
+    """A callback for transformers' trainer that writes to the run's folder; `clock` tells when what is told was so."""
     import torch
     from transformers import TrainerCallback
 
@@ -137,7 +137,7 @@ def folder_callback(run: Run) -> Any:
 
         def on_log(self, args, state, control, logs=None, **_):  # noqa: ANN001
             line: dict[str, Any] = {"step": state.global_step, "epoch": round(state.epoch or 0.0, 6)}
-            now = time.perf_counter()
+            now = clock()
             for key in KEYS:
                 if key in logs:
                     line[key] = float(logs[key])

@@ -18,7 +18,7 @@ from finetune import models
 from finetune.data import prompts, splits
 from finetune.data.findings import planned_updates
 from finetune.errors import FinetuneError, RunError
-from finetune.recipe import Recipe
+from finetune.recipe import Recipe, Training
 from finetune.training import (
     arguments,
     batching,
@@ -173,7 +173,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         encoded["validation"] += shared_evaluation.blanks(len(encoded["validation"]), t.per_device_eval_batch_size)
     examples = {name: Dataset.from_list(encoded[name]) for name in rows}
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
-    watch = stopping.LossWatch()
+    watch = stopping.LossWatch(late=reads_late(t))
     make = preference_trainer.dpo_trainer if dpo else _sft_trainer
     parts = {"data_collator": padding_free.collator(batches.most_tokens)} if t.padding_free else {}
     if by_unsloth:
@@ -189,7 +189,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         callbacks=[  # in this order: replies take none of the next step's time, a loss is logged before it ends the run
             sample_callback(run.folder, recipe, style, tokenizer),
             *([unsloth_model.checkpointing_callback()] if by_unsloth else []),
-            folder_callback(run),
+            folder_callback(run, watch.time),
             *stopping.callbacks(t, watch),
         ],
         **parts,
@@ -199,6 +199,13 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         if name in learning:
             parameter.data = learning[name]  # float32 master weights; autocast computes in 16 bits
     return trainer, style
+
+
+def reads_late(training: Training) -> bool:
+    """Whether a run can be a step behind its card: alone on one, and without padding, for TRL's own log is not late."""
+    import torch
+
+    return training.padding_free and processes.count() == 1 and torch.cuda.is_available()
 
 
 def _settled(run: Run, recipe: Recipe, here: Machine, dimensions: Shape | None) -> batching.Batching:
