@@ -23,9 +23,9 @@ from finetune.training import attention, llama_layers, memory, padding_free, sto
 EXAMPLES = 16
 """Of an update, whatever the way."""
 
-WARM_UP = 4
-"""Updates before those that are measured, in which kernels are loaded and memory is laid out; behind them one more is
-profiled."""
+WARM_UP = 6
+"""Updates before those that are measured, of the same examples, so that kernels are found and memory is laid out for
+every size as they soon are in a run; behind them the last one is made once more and profiled."""
 
 MATRIX = 8192
 """Side of the square matrices whose product tells a card's rate."""
@@ -52,8 +52,8 @@ class Way:
     """Layers' inputs wait in the host's memory."""
     unsloth: bool = False
     """Unsloth's own model, checkpointing and trainer, padded."""
-    updates: int = 6
-    """Measured, after the warm-up."""
+    updates: int = WARM_UP
+    """Measured, after the warm-up and at most as many."""
 
 
 def build(shape: memory.Shape, folder: Path) -> None:
@@ -115,9 +115,10 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
     if way.padding_free:
         llama_layers.fuse(model, recompute_mlps=way.recompute_mlps)
     updates = WARM_UP + way.updates + 1
-    sizes, drawn = lengths(updates * EXAMPLES, like), random.Random(1)
+    sizes, drawn = lengths(WARM_UP * EXAMPLES, like), random.Random(1)
     most = model.config.vocab_size - 1
     ids = [[drawn.randint(10, most) for _ in range(size)] for size in sizes]
+    ids += [*ids[: way.updates * EXAMPLES], *ids[(way.updates - 1) * EXAMPLES : way.updates * EXAMPLES]]
     cuda = torch.cuda.is_available()
     with tempfile.TemporaryDirectory() as folder:
         config = SFTConfig(
@@ -170,7 +171,7 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
                 parameter.data = learning[name]
         trainer.train()
     seconds = clock.ends[WARM_UP + way.updates] - clock.ends[WARM_UP]
-    tokens = sum(sizes[WARM_UP * EXAMPLES : (WARM_UP + way.updates) * EXAMPLES])
+    tokens = sum(sizes[: way.updates * EXAMPLES])
     measured = {
         "tokens_per_second": tokens / seconds,
         "seconds_an_update": seconds / way.updates,

@@ -100,21 +100,41 @@ def each_pass(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         begin, earlier = end, earlier + len(lengths)
 
 
-def hidden_states(model: Any, batch: dict[str, Any]) -> Any:
-    """What the output matrix would see, (tokens, width): the last layer's states behind the final norm."""
-    boundaries = batch["boundaries"]
+def rounded(tokens: int) -> int:
+    """So many tokens, or up to a 64th more, so that passes come in few sizes.
+
+    For every product of a size that it has not seen yet cuBLAS looks for the kernel, which takes milliseconds and of
+    which an update has some thirty; no two updates have the same number of tokens.
+    """
+    step = max(8, (1 << (tokens - 1).bit_length()) // 128)
+    return -(-tokens // step) * step
+
+
+def hidden_states(model: Any, batch: dict[str, Any], room: int | None = None) -> Any:
+    """What the output matrix would see, (tokens, width): the last layer's states behind the final norm.
+
+    room: tokens that the pass is filled up to with a sequence that nobody learns from; None fills nothing.
+    """
+    import torch.nn.functional as F
+
+    ids, positions, boundaries = batch["input_ids"], batch["position_ids"], batch["boundaries"]
+    tokens, longest = ids.shape[1], max(itertools.chain.from_iterable(batch["passes"]))
+    if room is not None and room > tokens:
+        ids, positions = (F.pad(part, (0, room - tokens)) for part in (ids, positions))
+        boundaries = F.pad(boundaries, (0, 1), value=room)
+        longest = max(longest, room - tokens)
     outputs = model(
-        input_ids=batch["input_ids"],
-        position_ids=batch["position_ids"],
+        input_ids=ids,
+        position_ids=positions,
         # Nobody reads it: without a mask, transformers looks at the positions for one, and waits for the card to do so.
         attention_mask=boundaries.view(1, 1, 1, -1),
         cu_seq_lens_q=boundaries,
-        max_length_q=max(itertools.chain.from_iterable(batch["passes"])),
+        max_length_q=longest,
         use_cache=False,
         logits_to_keep=1,
         output_hidden_states=[model_layers(model) - 1],  # of the layers, the last one alone
     )
-    return outputs.hidden_states[-1].squeeze(0)
+    return outputs.hidden_states[-1].squeeze(0)[:tokens]
 
 
 def model_layers(model: Any) -> int:
@@ -208,8 +228,9 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
         ) -> Any:
             """The cross-entropy of every label, divided by `num_items_in_batch`, or by their number."""
             targets, labels = inputs["targets"], inputs["labels"][0]
+            room = rounded(len(labels)) if labels.is_cuda else None
             with saving():
-                states = hidden_states(model, inputs)[targets - 1]
+                states = hidden_states(model, inputs, room)[targets - 1]
             loss = fused_loss.cross_entropy(states, self.output_embeddings(model).weight, labels[targets])
             if num_items_in_batch is None:
                 num_items_in_batch = len(targets)

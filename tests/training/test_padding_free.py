@@ -231,9 +231,9 @@ def test_all_modules_learn_in_training_mode_and_recompute_where_they_are_told(
     modes, mlps = [], []
     states, gated = padding_free.hidden_states, lora_precision.gated
 
-    def noted(model, batch):
+    def noted(model, *given):
         modes.append((torch.is_grad_enabled(), {module.training for module in model.modules()}))
-        return states(model, batch)
+        return states(model, *given)
 
     def counted(*given, **more):
         mlps.append(torch.is_grad_enabled())
@@ -245,6 +245,28 @@ def test_all_modules_learn_in_training_mode_and_recompute_where_they_are_told(
     assert modes == 3 * [(True, {True}), (False, {False})]  # an update, an evaluation
     layers = trainer.model.config.num_hidden_layers
     assert sum(mlps) == 3 * layers * (2 if checkpointing else 1)
+
+
+def test_a_pass_that_is_filled_up_gives_the_same_states_and_no_more(tiny_base):
+    model, _ = load_base(str(tiny_base), four_bit=False, dtype="float32", attention=attention.register())
+    batch = padding_free.collator()(examples())
+    tokens = batch["input_ids"].shape[1]
+    seen, filled = [], {}
+    model.model.register_forward_pre_hook(
+        lambda module, given, named: seen.append(named["input_ids"].shape[1]), with_kwargs=True
+    )
+    with torch.no_grad():
+        for room in (None, tokens, tokens + 40):
+            filled[room] = padding_free.hidden_states(model, batch, room)
+            assert filled[room].shape == (tokens, model.config.hidden_size)
+            torch.testing.assert_close(filled[room], filled[None])
+    assert seen == [tokens, tokens, tokens + 40]
+
+
+@pytest.mark.parametrize(("tokens", "room"), [(1, 8), (64, 64), (100, 104), (8092, 8128), (8193, 8320), (12015, 12032)])
+def test_passes_come_in_few_sizes_and_are_hardly_larger(tokens, room):
+    assert padding_free.rounded(tokens) == room
+    assert len({padding_free.rounded(n) for n in range(8193, 16385)}) == 64
 
 
 def test_what_is_there_before_is_no_garbage_while_it_trains_and_may_be_afterwards(tiny_base, tmp_path, monkeypatch):
