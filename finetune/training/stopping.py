@@ -39,8 +39,10 @@ class LossWatch:
     """Whether the losses of all passes of the update in hand are finite, as a tensor where they are; None: no pass."""
     unlogged: Any = None
     """The same of all passes since the last update that is to be logged."""
-    ended: deque[Delayed] = field(default_factory=deque)
-    """`unread` of updates that have ended and were not read."""
+    ended: deque[tuple[int, Delayed]] = field(default_factory=deque)
+    """Steps of updates that have ended and were not read, each with its `unread`."""
+    step: int = 0
+    """Of the last update that was read."""
     as_of: float | None = None
     """When the update that is told just now had ended."""
 
@@ -49,10 +51,10 @@ class LossWatch:
         self.unread = finite if self.unread is None else self.unread & finite
         self.unlogged = finite if self.unlogged is None else self.unlogged & finite
 
-    def end_update(self) -> None:
-        """Take note that the weights have been updated."""
+    def end_update(self, step: int) -> None:
+        """Take note that the weights have been updated for the `step`th time."""
         if self.unread is not None:
-            self.ended.append(Delayed(self.unread))
+            self.ended.append((step, Delayed(self.unread)))
         self.unread = None
 
     def read(self, *, due: bool) -> None:
@@ -61,7 +63,8 @@ class LossWatch:
         What one of several processes saw, its share of the update, counts in all of them.
         """
         while len(self.ended) > (self.late and not due):
-            lost = processes.anywhere(not self.ended.popleft().read())
+            self.step, finite = self.ended.popleft()
+            lost = processes.anywhere(not finite.read())
             self.streak = self.streak + 1 if lost else 0
 
     def time(self) -> float:
@@ -178,7 +181,7 @@ def _divergence(training: Training, watch: LossWatch) -> Any:
         ends = False
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
-            watch.end_update()
+            watch.end_update(state.global_step)
             watch.read(due=control.should_save or control.should_evaluate or control.should_training_stop)
             if watch.streak:  # the weights may be no numbers now: nothing to keep, nothing to resume from
                 control.should_save = control.should_evaluate = False
@@ -186,8 +189,8 @@ def _divergence(training: Training, watch: LossWatch) -> Any:
                 control.should_log = control.should_log or self.ends
 
         def on_log(self, args, state, control, logs=None, **_):  # noqa: ANN001
-            if self.ends and "loss" in (logs or {}):
-                raise diverged(training, state.global_step, watch.streak)
+            if self.ends and "loss" in (logs or {}) and state.global_step >= watch.step:  # others are told first
+                raise diverged(training, watch.step, watch.streak)
 
     return Divergence()
 

@@ -49,6 +49,25 @@ def test_gradients_are_the_same_with_any_kind_of_recomputing(pair, checkpointing
         assert (found[name] - gradient).norm() <= 1e-3 * gradient.norm(), name
 
 
+def test_every_pass_takes_the_adapters_as_they_are_then(pair):
+    _, fused = pair
+    with torch.no_grad():
+        before = fused(input_ids=IDS).logits
+        for name, parameter in fused.named_parameters():
+            if "lora_B" in name:
+                parameter.zero_()
+        emptied = fused(input_ids=IDS).logits
+        with fused.disable_adapter():
+            without = fused(input_ids=IDS).logits
+    assert torch.equal(emptied, without) and not torch.allclose(before, emptied, atol=1e-3)
+
+
+def test_fused_once_more_it_takes_them_once(pair):
+    _, fused = pair
+    llama_layers.fuse(fused)
+    assert len(fused.get_base_model().model._forward_pre_hooks) == 1
+
+
 def test_every_weight_keeps_its_name_so_that_what_is_saved_is_the_same(pair):
     plain, fused = (model.state_dict() for model in pair)
     assert list(plain) == list(fused) and all(torch.equal(plain[name], fused[name]) for name in plain)

@@ -105,6 +105,28 @@ def test_an_adapter_that_is_off_adds_nothing(tiny_base):
     torch.testing.assert_close(result, attention.q_proj.get_base_layer()(x))
 
 
+def test_adapters_of_several_groups_are_those_of_each_with_gradients_of_their_own(tiny_base):
+    model, attention, mlp = adapted(tiny_base, ["q_proj", "v_proj", "down_proj"])
+    groups = [(attention.q_proj, attention.k_proj, attention.v_proj), (attention.o_proj,), (mlp.down_proj,)]
+    together = lora_precision.low_rank(groups, torch.float32)
+    for group, found in zip(groups, together, strict=True):
+        (alone,) = lora_precision.low_rank([group], torch.float32)
+        for mine, theirs in zip((found.a, *found.bs), (alone.a, *alone.bs), strict=True):
+            assert (mine is None and theirs is None) or torch.equal(mine, theirs)
+    assert [one.a is None for one in together] == [False, True, False]
+    assert [b is None for b in together[0].bs] == [False, True, False]
+    together[2].bs[0].sum().backward()
+    b, a = mlp.down_proj.lora_B["default"].weight, attention.q_proj.lora_A["default"].weight
+    assert torch.equal(b.grad, torch.full_like(b, mlp.down_proj.scaling["default"])) and not a.grad.any()
+
+
+def test_a_model_without_any_adapter_has_none_in_any_group(tiny_base):
+    base, _ = load_base(str(tiny_base), four_bit=False, dtype="float32")
+    layers = (base.model.layers[0].self_attn.q_proj,)
+    (found,) = lora_precision.low_rank([layers], torch.float32)
+    assert found.a is None and found.bs == (None,)
+
+
 def test_an_input_that_learns_nothing_gets_no_gradient(tiny_base):
     model, attention, _ = adapted(tiny_base)
     x = states().detach()

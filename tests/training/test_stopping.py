@@ -9,7 +9,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from finetune.errors import RunError
 from finetune.recipe import Training
-from finetune.training import fused_loss, metrics, runs, stopping, trainer
+from finetune.training import fused_loss, metrics, padding_free, runs, stopping, trainer
 from tests.conftest import kept_environment
 from tests.training.test_trainer import files, recipe, series, tensors
 
@@ -68,6 +68,73 @@ def test_three_losses_in_a_row_that_are_no_numbers_end_the_run_and_keep_what_was
     assert series(run, "loss")[0] == [1, 2, 3]
     assert {path.name for path in run.checkpoints.glob("checkpoint-*")} == {"checkpoint-2"}
     assert "adapter" not in files(run.folder)
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has updates read and logged when the next one has been given out, as on a card."""
+    monkeypatch.setattr(trainer, "reads_late", lambda training: True)
+
+
+@pytest.mark.parametrize(("saves", "ended"), [(2, 6), (5, 7)])
+def test_a_step_behind_a_card_they_end_it_an_update_later_or_when_it_is_to_be_saved_and_tell_the_same(
+    tiny_base, tiny_csv, tmp_path, poisoned, late, saves, ended
+):
+    run = made(tiny_base, tiny_csv, tmp_path, max_steps=40, learning_rate=0.03, save_steps=saves, eval_steps=saves)
+    poisoned(range(4, 99))
+    with pytest.raises(RunError, match="up to step 6"):
+        trainer.train(run)
+    assert (run.status().state, run.status().step, run.status().error_facts["count"]) == ("failed", ended, 3)
+    assert (lost(run), series(run, "loss")[0]) == ([4, 5, 6], [1, 2, 3])
+    assert {path.name for path in run.checkpoints.glob("checkpoint-*")} <= {"checkpoint-2"}
+    assert "adapter" not in files(run.folder)
+
+
+def test_a_step_behind_a_card_a_last_update_that_was_no_number_is_seen_in_time(
+    tiny_base, tiny_csv, tmp_path, poisoned, late
+):
+    run = made(tiny_base, tiny_csv, tmp_path, max_steps=3, load_best_model_at_end=False)
+    poisoned(range(3, 99))
+    with pytest.raises(RunError):
+        trainer.train(run)
+    assert (run.status().error_key, lost(run)) == ("run.diverged", [3])
+
+
+def test_a_step_behind_a_card_every_line_is_told_in_order_and_before_anything_is_saved_or_evaluated(
+    tiny_base, tiny_csv, tmp_path, monkeypatch
+):
+    told, runs_of, states = {}, {}, padding_free.hidden_states
+    for is_late in (False, True):
+        monkeypatch.setattr(trainer, "reads_late", lambda training, is_late=is_late: is_late)
+        settings = {"max_steps": 7, "eval_steps": 4, "save_steps": 4, "gradient_accumulation_steps": 2}
+        run = made(tiny_base, tiny_csv, tmp_path / str(is_late), padding_free=True, plan="as_written", **settings)
+        lines = told[is_late] = []
+
+        def noted(*given, run=run, lines=lines):
+            if torch.is_grad_enabled():
+                lines.append(sum("loss" in line for line in metrics.read(run.folder)[0]))
+            return states(*given)
+
+        monkeypatch.setattr(padding_free, "hidden_states", noted)
+        trainer.train(run)
+        runs_of[is_late] = [
+            {key: line[key] for key in line if key not in ("elapsed_s", "tokens_per_second")}
+            for line in metrics.read(run.folder)[0]
+        ]
+    assert runs_of[True] == runs_of[False] and [line["step"] for line in runs_of[True]] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        4,
+        5,
+        6,
+        7,
+        7,
+    ]
+    assert told[False] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    assert told[True] == [0, 0, 0, 0, 1, 1, 2, 2, 4, 4, 4, 4, 5, 5]
 
 
 def test_a_run_that_logs_seldom_ends_as_soon_and_says_why_in_its_metrics(tiny_base, tiny_csv, tmp_path, poisoned):
