@@ -18,7 +18,7 @@ from typing import Any
 
 from finetune import bench_unsloth, bench_weights, models
 from finetune.recipe import Training
-from finetune.training import attention, llama_layers, memory, padding_free, stopping
+from finetune.training import attention, llama_layers, loss_watch, memory, padding_free, stopping
 
 EXAMPLES = 16
 """Of an update, whatever the way."""
@@ -153,9 +153,9 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
         kind, watching = SFTTrainer, []
         if way.padding_free:
             kind = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)
-            watch = stopping.LossWatch(late=cuda)
+            watch = loss_watch.LossWatch(late=cuda)
             kind, watching = (
-                stopping.watched(kind, watch),
+                loss_watch.watched(kind, watch),
                 stopping.callbacks(Training(load_best_model_at_end=False), watch),
             )
         trainer = kind(

@@ -46,7 +46,7 @@ def of(run: Run, recipe: Recipe) -> dict[str, Any]:
         "greater_is_better": False,
         "logging_steps": t.logging_steps,
         "logging_first_step": True,
-        "logging_nan_inf_filter": False,  # `stopping.py` sees to it
+        "logging_nan_inf_filter": False,  # `loss_watch.py` sees to it
         "gradient_checkpointing": t.gradient_checkpointing,
         # TRL's own, for padded runs on a card; without padding `host_memory.py` does it, and Unsloth has its own way.
         "activation_offloading": autocast and t.activation_offloading and by_trl,

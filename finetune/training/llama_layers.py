@@ -20,10 +20,12 @@ def fuse(model: Any, *, recompute_mlps: int = 0) -> None:
 
     Raises TypeError for another architecture than Llama.
     """
+    from transformers.utils import is_liger_kernel_available
+
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     if base.config.model_type != "llama":
         raise TypeError(f"Only Llama's layers can be fused, and this is a {base.config.model_type} model.")
-    if next(base.parameters()).is_cuda and lora_precision.has_liger():
+    if next(base.parameters()).is_cuda and is_liger_kernel_available():
         from liger_kernel.transformers import _apply_liger_kernel_to_instance
 
         _apply_liger_kernel_to_instance(

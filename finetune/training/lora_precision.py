@@ -2,8 +2,8 @@
 
 PEFT under autocast casts each projection's input to float32 and back (17 % of an H200's time) and passes over every
 output and every input's gradient several times more. Here the adapters of projections that read the same input are one
-thin product, their results are added by the product that makes them, and so are gradients. The optimizer's weights stay
-float32: they are cast when used, and their gradients are float32 again.
+thin product, the large products add to what they give, and so it is with gradients. The optimizer's weights stay
+float32: all of them are cast together when a pass begins, and their gradients are float32 again.
 
 It knows PEFT's plain LoRA (`base + scaling * B A`, Hu et al. 2021, https://arxiv.org/abs/2106.09685) without dropout
 and without trained biases, on dense and on bitsandbytes' 4-bit layers. It does not know what is projected.
@@ -162,14 +162,6 @@ def by_adapters(
         by_bs.append(gradient.t() @ thin[:, begin : begin + b.shape[1]])
         begin += b.shape[1]
     return None if by_thin is None else by_thin.t() @ x, tuple(by_bs)
-
-
-@functools.cache
-def has_liger() -> bool:
-    """Whether Liger's kernels are installed (requirements-gpu.txt); everything works without them, slower."""
-    from transformers.utils import is_liger_kernel_available
-
-    return bool(is_liger_kernel_available())
 
 
 @functools.cache

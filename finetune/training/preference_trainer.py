@@ -15,8 +15,8 @@ from typing import Any
 from finetune.data import prompts
 from finetune.errors import RunError
 from finetune.recipe import Recipe
-from finetune.training import arguments, stopping
-from finetune.training.stopping import LossWatch
+from finetune.training import arguments
+from finetune.training.loss_watch import LossWatch, watched
 
 
 def encode_pairs(
@@ -61,7 +61,7 @@ def dpo_trainer(recipe: Recipe, given: dict[str, Any], watch: LossWatch, **parts
             return dataset
 
     config = DPOConfig(**given, beta=recipe.training.beta, max_length=recipe.training.max_length)
-    trainer = stopping.watched(PairTrainer, watch)(args=arguments.one_card(config), **parts)
+    trainer = watched(PairTrainer, watch)(args=arguments.one_card(config), **parts)
     # A checkpoint with a second adapter in it would be resumed wrongly: transformers' Trainer._load_from_checkpoint
     # then loads that one alone and leaves the adapter that learns as it began.
     trainer.model.save_pretrained = functools.partial(trainer.model.save_pretrained, selected_adapters=["default"])

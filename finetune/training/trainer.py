@@ -27,6 +27,7 @@ from finetune.training import (
     engine,
     failures,
     llama_layers,
+    loss_watch,
     padding_free,
     peft_model,
     placement,
@@ -173,7 +174,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         encoded["validation"] += shared_evaluation.blanks(len(encoded["validation"]), t.per_device_eval_batch_size)
     examples = {name: Dataset.from_list(encoded[name]) for name in rows}
     learning = {name: p.detach().float().clone() for name, p in model.named_parameters() if p.requires_grad}
-    watch = stopping.LossWatch(late=reads_late(t))
+    watch = loss_watch.LossWatch(late=reads_late(t))
     make = preference_trainer.dpo_trainer if dpo else _sft_trainer
     parts = {"data_collator": padding_free.collator(batches.most_tokens)} if t.padding_free else {}
     if by_unsloth:
@@ -220,7 +221,7 @@ def _settled(run: Run, recipe: Recipe, here: Machine, dimensions: Shape | None) 
     return batches
 
 
-def _sft_trainer(recipe: Recipe, given: dict[str, Any], watch: stopping.LossWatch, **parts: Any) -> Any:
+def _sft_trainer(recipe: Recipe, given: dict[str, Any], watch: loss_watch.LossWatch, **parts: Any) -> Any:
     from trl import SFTConfig, SFTTrainer
 
     without_padding = recipe.training.padding_free
@@ -239,7 +240,7 @@ def _sft_trainer(recipe: Recipe, given: dict[str, Any], watch: stopping.LossWatc
         kind = by_length.trainer(SFTTrainer)
     if processes.count() > 1:
         kind = shared_evaluation.trainer(kind)
-    return stopping.watched(kind, watch)(args=arguments.one_card(config), **parts)
+    return loss_watch.watched(kind, watch)(args=arguments.one_card(config), **parts)
 
 
 def encode_rows(

@@ -9,7 +9,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from finetune.errors import RunError
 from finetune.recipe import Training
-from finetune.training import fused_loss, metrics, padding_free, runs, stopping, trainer
+from finetune.training import fused_loss, loss_watch, metrics, runs, stopping, trainer
 from tests.conftest import kept_environment
 from tests.training.test_trainer import files, recipe, series, tensors
 
@@ -100,43 +100,6 @@ def test_a_step_behind_a_card_a_last_update_that_was_no_number_is_seen_in_time(
     assert (run.status().error_key, lost(run)) == ("run.diverged", [3])
 
 
-def test_a_step_behind_a_card_every_line_is_told_in_order_and_before_anything_is_saved_or_evaluated(
-    tiny_base, tiny_csv, tmp_path, monkeypatch
-):
-    told, runs_of, states = {}, {}, padding_free.hidden_states
-    for is_late in (False, True):
-        monkeypatch.setattr(trainer, "reads_late", lambda training, is_late=is_late: is_late)
-        settings = {"max_steps": 7, "eval_steps": 4, "save_steps": 4, "gradient_accumulation_steps": 2}
-        run = made(tiny_base, tiny_csv, tmp_path / str(is_late), padding_free=True, plan="as_written", **settings)
-        lines = told[is_late] = []
-
-        def noted(*given, run=run, lines=lines):
-            if torch.is_grad_enabled():
-                lines.append(sum("loss" in line for line in metrics.read(run.folder)[0]))
-            return states(*given)
-
-        monkeypatch.setattr(padding_free, "hidden_states", noted)
-        trainer.train(run)
-        runs_of[is_late] = [
-            {key: line[key] for key in line if key not in ("elapsed_s", "tokens_per_second")}
-            for line in metrics.read(run.folder)[0]
-        ]
-    assert runs_of[True] == runs_of[False] and [line["step"] for line in runs_of[True]] == [
-        0,
-        1,
-        2,
-        3,
-        4,
-        4,
-        5,
-        6,
-        7,
-        7,
-    ]
-    assert told[False] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
-    assert told[True] == [0, 0, 0, 0, 1, 1, 2, 2, 4, 4, 4, 4, 5, 5]
-
-
 def test_a_run_that_logs_seldom_ends_as_soon_and_says_why_in_its_metrics(tiny_base, tiny_csv, tmp_path, poisoned):
     run = made(tiny_base, tiny_csv, tmp_path, max_steps=40, logging_steps=20, save_steps=20)
     poisoned(range(2, 99))
@@ -218,7 +181,7 @@ def test_a_run_ends_when_the_evaluation_gets_worse_and_keeps_the_best_whatever_s
 
 def test_a_run_that_was_not_told_to_end_early_does_not():
     def names(**settings):
-        return [type(one).__name__ for one in stopping.callbacks(Training(**settings), stopping.LossWatch())]
+        return [type(one).__name__ for one in stopping.callbacks(Training(**settings), loss_watch.LossWatch())]
 
     assert names() == ["Divergence", "BestSaved"]
     assert names(load_best_model_at_end=False) == ["Divergence"]
@@ -266,7 +229,7 @@ def test_an_evaluation_that_was_made_again_counts_once():
 
 
 def test_a_resumed_run_counts_on_and_does_not_count_the_evaluation_that_it_makes_again(tmp_path):
-    callback = stopping.callbacks(Training(early_stopping_patience=3), stopping.LossWatch())[-1]
+    callback = stopping.callbacks(Training(early_stopping_patience=3), loss_watch.LossWatch())[-1]
     args = TrainingArguments(
         output_dir=str(tmp_path), load_best_model_at_end=True, eval_strategy="steps", eval_steps=10, save_steps=10,
         metric_for_best_model="eval_loss", greater_is_better=False, report_to="none", use_cpu=True,
