@@ -1,8 +1,30 @@
 // Keeps a plot as a person left it. Gradio replaces the whole plot whenever its value changes, and Plotly's own
 // `uirevision` only holds within one plot: so zoom, hidden lines and the chosen tool are kept here, by `uirevision`,
-// and put back into the next plot. Plotly is part of Gradio's bundle, which shows it as window.Plotly.
+// and put back into the next plot. Plotly is part of Gradio's bundle, which shows it as window.Plotly. It knows no
+// Bengali digits either: on a Bengali page they are written into its ticks and values, names keep theirs.
 (function () {
   const kept = new Map();
+  const BENGALI = "০১২৩৪৫৬৭৮৯";
+
+  function digits(drawing) {
+    const shown = drawing.querySelectorAll(".xtick text, .ytick text, .hoverlayer .legendtitletext, .hoverlayer .legendtext");
+    for (const text of shown) {
+      const walk = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+      while (walk.nextNode()) {
+        const words = walk.currentNode.data;
+        const value = text.classList.contains("legendtext") ? words.lastIndexOf(" : ") + 1 : 0;  // behind a run's name
+        const written = words.slice(0, value) + words.slice(value).replace(/[0-9]/g, (digit) => BENGALI[digit]);
+        if (written !== words) walk.currentNode.data = written;
+      }
+    }
+  }
+
+  function inBengali(div) {
+    if (document.documentElement.lang.startsWith("en") || div.inBengali) return;
+    div.inBengali = new MutationObserver(() => digits(div));
+    div.inBengali.observe(div, { childList: true, characterData: true, subtree: true });
+    digits(div);
+  }
 
   function remember(div, sent, change) {
     const view = kept.get(div.layout.uirevision) || { axes: {}, lines: {} };
@@ -28,6 +50,7 @@
       if (view && "dragmode" in view) layout.dragmode = view.dragmode;
       if (view) data.forEach((trace) => { trace.visible = view.lines[trace.legendgroup] ?? trace.visible; });
       return Promise.resolve(draw.call(plotly, div, data, layout, config)).then(function (drawn) {
+        inBengali(div);
         if (!layout.uirevision || !div.on) return drawn;
         div.on("plotly_relayout", (change) => remember(div, sent, change));
         div.on("plotly_restyle", (change) => remember(div, sent, change[0]));

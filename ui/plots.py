@@ -28,7 +28,8 @@ FIGURES = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "gpu_memor
 NOISY = ("loss", "grad_norm", "tokens_per_second")
 """What is smoothed. An evaluation is a mean over its whole set already, and a smoothed one would move the best."""
 
-TICKS = {"learning_rate": "~e"}
+FROM_ZERO = ("learning_rate",)
+"""Whose axis begins at 0: a rate that never changes would be drawn between -1 and 1."""
 
 TRAIN, EVAL = "#0f766e", "#c2410c"
 
@@ -198,7 +199,7 @@ class _Canvas:
         view, language = self.view, self.language
         title = wording.sentence(f"plot.{self.unit}", language)
         named = sum(trace.get("showlegend", True) for trace in self.traces)
-        y = {"type": "log"} if view.log else {}
+        y = {"type": "log"} if view.log else {"rangemode": "tozero"} if metric in FROM_ZERO else {}
         if view.clip and (within := self._range()):
             y |= {"range": _rounded(within), "autorange": False}
         line = {"gridcolor": GRID, "zeroline": False, "automargin": True}
@@ -219,7 +220,7 @@ class _Canvas:
                 **line,
                 **y,
                 "title": {"text": wording.sentence(f"plot.{metric}", language)},
-                "tickformat": TICKS.get(metric, ""),
+                "exponentformat": "power",
                 "hoverformat": ".4~g",
             },
         }

@@ -172,6 +172,19 @@ def test_a_zoom_outlives_a_refresh_of_the_page_that_is_watched(page):
     assert shown == [1, 3]
 
 
+def test_the_figures_of_a_plot_are_written_in_bengali_digits(page):
+    go_to(page, TRAIN)
+    open_page_of(page, "train.page.watch")
+    plot = page.locator(".js-plotly-plot").first
+    expect(plot.locator(".xtick text").first).to_have_text(re.compile("^[০-৯]+$"))
+    expect(plot.locator(".ytick text").last).to_have_text(re.compile("^[০-৯.]+$"))
+    box = plot.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(plot.locator(".hoverlayer .legendtitletext")).to_have_text(re.compile("^ধাপ [০-৯]+$"))
+    expect(plot.locator(".hoverlayer .legendtext").first).to_have_text(re.compile(" : [০-৯.]+$"))
+    page.mouse.move(0, 0)
+
+
 def test_all_runs_are_listed_and_a_note_is_kept(page):
     go_to(page, TRAIN)
     open_page_of(page, "train.page.all")

@@ -83,6 +83,12 @@ def test_evaluations_and_the_learning_rate_are_never_smoothed():
     assert drawn(rate) == [(1, 1e-4), (2, 2e-4), (3, 1e-4)]
 
 
+def test_a_learning_rate_s_axis_begins_at_0_so_that_one_that_never_changes_is_seen():
+    axes = [read(plots.learning_rate(LINES, "bn", View(log=log)))["layout"]["yaxis"] for log in (False, True)]
+    assert [(axis.get("rangemode"), axis.get("type")) for axis in axes] == [("tozero", None), (None, "log")]
+    assert "rangemode" not in read(plots.loss(LINES, "bn"))["layout"]["yaxis"]
+
+
 def test_the_lowest_evaluation_has_a_star_that_names_its_step_and_hides_with_its_line():
     for language in wording.LANGUAGES:
         figure = plots.loss(LINES, language)
