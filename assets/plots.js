@@ -7,6 +7,7 @@
   const BENGALI = "০১২৩৪৫৬৭৮৯";
 
   function digits(drawing) {
+    if (document.documentElement.lang.startsWith("en")) return;
     const shown = drawing.querySelectorAll(".xtick text, .ytick text, .hoverlayer .legendtitletext, .hoverlayer .legendtext");
     for (const text of shown) {
       const walk = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
@@ -20,7 +21,7 @@
   }
 
   function inBengali(div) {
-    if (document.documentElement.lang.startsWith("en") || div.inBengali) return;
+    if (div.inBengali) return;
     div.inBengali = new MutationObserver(() => digits(div));
     div.inBengali.observe(div, { childList: true, characterData: true, subtree: true });
     digits(div);
