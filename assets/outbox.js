@@ -78,6 +78,12 @@ window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function (
     return back;
   }
 
+  // On a page drawn anew, which shows its first tab: to what had not arrived, where a person left it.
+  function lead() {
+    const chat = document.querySelector('#tabs > .tab-wrapper [role=tab][data-tab-id="chat"]');
+    if (remembered() && chat) chat.click();
+  }
+
   document.addEventListener("keypress", (event) => {
     if (event.key === "Enter" && !event.shiftKey && event.target.matches(FIELD)) send(event.target);
   }, true);
@@ -90,5 +96,5 @@ window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function (
     remember();
   });
 
-  return { go, arrived, lost, left };
+  return { go, arrived, lost, left, lead };
 })() });

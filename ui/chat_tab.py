@@ -305,7 +305,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
             keep_after(over(**ending, **quick).then)
 
     known = [chat, current, meant]
-    ask(outbox.wire(tab, sending, (send.click, message.submit), message, take, known, begun))
+    ask(outbox.wire(page, tab, sending, (send.click, message.submit), message, take, known, begun))
     ask(chat.example_select(take_example, meant, [message, *begun], **quick))
     ask(chat.edit(take_edited, known, begun, **quick))
     ask(retry.click(take_back, [*known, again, others], begun, **quick))

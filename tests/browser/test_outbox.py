@@ -42,11 +42,6 @@ def field(page):
     return page.locator("#chat-message textarea")
 
 
-def draw_anew(page):
-    page.reload()
-    go_to(page, CHAT)
-
-
 def remembered(page):
     return page.evaluate("() => sessionStorage.getItem('shohomormi_outbox')")
 
@@ -94,16 +89,19 @@ def test_what_had_not_arrived_when_the_page_went_is_in_the_field_of_the_next_unt
     page = talk
     send(page, FIRST)
     expect(field(page)).to_have_value("")
-    for _ in range(2):  # the page is drawn anew again and again until the way is free
-        draw_anew(page)
+    for _ in range(2):  # the page is drawn anew again and again until the way is free, and leads to it
+        page.reload()
+        expect(page.get_by_role("tab").nth(CHAT)).to_have_attribute("aria-selected", "true")
         expect(field(page)).to_have_value(FIRST)
     field(page).fill(DRAFT)
-    draw_anew(page)
+    page.reload()
     expect(field(page)).to_have_value(DRAFT)
     field(page).fill("")
     assert remembered(page) is None
-    draw_anew(page)
+    page.reload()
     settle(page)
+    expect(page.get_by_role("tab").first).to_have_attribute("aria-selected", "true")
+    go_to(page, CHAT)
     expect(field(page)).to_have_value("")
 
 

@@ -19,6 +19,7 @@ def build(longest: int) -> gr.Textbox:
 
 
 def wire(
+    page: gr.Blocks,
     tab: gr.Tab,
     outbox: gr.Textbox,
     triggers: Sequence[Any],
@@ -37,4 +38,5 @@ def wire(
     taken.success(None, outbox, outbox, js="(kept) => { shohomormi.outbox.arrived(kept); return ''; }", **PRIVATE)
     taken.failure(None, js="() => shohomormi.outbox.lost()", **PRIVATE)
     tab.select(None, field, field, js="(typed) => shohomormi.outbox.left(typed)", **PRIVATE)
+    page.load(None, js="() => shohomormi.outbox.lead()", **PRIVATE)
     return taken
