@@ -4,7 +4,7 @@
 
 Random weights in the exact shape of a model stand in for it: speed and memory do not depend on their values. Lengths
 are drawn like the corpus', every token is learnt from, and tokens are real ones, padding not counted; every way makes
-equally many updates of the same examples. Each runs in a process of its own, so that neither memory nor kernels of one
+equally many updates of the same examples, all of them once before they are measured. Each runs in a process of its own, so that neither memory nor kernels of one
 reach another. It needs the model's 16-bit weights once on disk (16 GB for 8B, in TMPDIR or FOLDER), and does not judge
 what is learnt.
 

@@ -15,7 +15,6 @@ ELEMENTS = (4096, 8)
 LOGITS = (8192, 16)
 """The same of a row's logits."""
 
-
 NORM_WARPS = 8
 """That make a row's norm."""
 
