@@ -4,9 +4,9 @@
 
 Random weights in the exact shape of a model stand in for it: speed and memory do not depend on their values. Lengths
 are drawn like the corpus', every token is learnt from, and tokens are real ones, padding not counted; every way makes
-equally many updates of the same examples, all of them once before they are measured. Each runs in a process of its own, so that neither memory nor kernels of one
-reach another. It needs the model's 16-bit weights once on disk (16 GB for 8B, in TMPDIR or FOLDER), and does not judge
-what is learnt.
+equally many updates of the same examples, all of them once before they are measured. Each runs in a process of its own,
+so that neither memory nor kernels of one reach another. It needs the model's 16-bit weights once on disk (16 GB for 8B,
+in TMPDIR or FOLDER), and does not judge what is learnt.
 
 A card may be lent for minutes and a comparison take longer: FOLDER keeps each row as soon as it is there, and the same
 command goes on with those that are missing or failed. It is one comparison only on one machine with one set of
