@@ -154,10 +154,8 @@ def measure(way: Way, base: str, like: str) -> dict[str, Any]:
         if way.padding_free:
             kind = padding_free.trainer(SFTTrainer, activation_offloading=way.offloading)
             watch = loss_watch.LossWatch(late=cuda)
-            kind, watching = (
-                loss_watch.watched(kind, watch),
-                stopping.callbacks(Training(load_best_model_at_end=False), watch),
-            )
+            kind = loss_watch.watched(kind, watch)
+            watching = stopping.callbacks(Training(load_best_model_at_end=False), watch)
         trainer = kind(
             model=model,
             args=config,

@@ -13,7 +13,8 @@ from typing import Any
 from finetune.training import layer_arithmetic
 
 CHUNK = 512
-"""Tokens whose logits exist at once: at Llama 3's 128,256 twice in 16 bits and twice in float32, 0.8 GB."""
+"""Tokens whose logits exist at once: at Llama 3's 128,256 twice in 16 bits and twice in float32, 0.8 GB;
+on a card once in 16 bits, for the gradient is written over them."""
 
 
 def cross_entropy(hidden: Any, weight: Any, labels: Any, *, chunk: int = CHUNK) -> Any:

@@ -132,22 +132,24 @@ def forward(x: Any, a: Any, layers: Sequence[Any], bs: Sequence[Any]) -> tuple[l
     return results, thin
 
 
-def by_input(gradients: Sequence[Any], a: Any, layers: Sequence[Any], bs: Sequence[Any]) -> tuple[Any, Any]:
-    """The gradient by the input (tokens, width in) from those by the results, and that by x A^T (None without any)."""
-    by_thin = by_low(gradients, bs)
+def by_input(
+    gradients: Sequence[Any], a: Any, layers: Sequence[Any], bs: Sequence[Any], *, wanted: bool = True
+) -> tuple[Any, Any]:
+    """The gradients by the input (tokens, width in) and by x A^T (tokens, ranks), from those by the results.
+
+    The first is None unless `wanted`, the second where no layer has an adapter.
+    """
+    import torch
+
+    by_thins = [gradient @ b for gradient, b in zip(gradients, bs, strict=True) if b is not None]
+    by_thin = torch.cat(by_thins, dim=1) if len(by_thins) > 1 else next(iter(by_thins), None)
+    if not wanted:
+        return None, by_thin
     by_x = None if by_thin is None else by_thin @ a
     for gradient, layer in zip(gradients, layers, strict=True):
         weight = dense(layer, gradient.dtype)
         by_x = gradient @ weight if by_x is None else by_x.addmm_(gradient, weight)
     return by_x, by_thin
-
-
-def by_low(gradients: Sequence[Any], bs: Sequence[Any]) -> Any:
-    """The gradient by x A^T (tokens, ranks), from those by the results; None where no layer has an adapter."""
-    import torch
-
-    by_thins = [gradient @ b for gradient, b in zip(gradients, bs, strict=True) if b is not None]
-    return torch.cat(by_thins, dim=1) if len(by_thins) > 1 else next(iter(by_thins), None)
 
 
 def by_adapters(
@@ -173,7 +175,7 @@ def _functions() -> dict[str, type]:
 
         @staticmethod
         def forward(ctx: Any, dtype: Any, scalings: list[float], shapes: list[tuple[int, int]], *weights: Any) -> Any:
-            ctx.scalings, ctx.kinds = scalings, [(weight.shape, weight.dtype) for weight in weights]
+            ctx.scalings, ctx.shapes, ctx.dtype = scalings, [weight.shape for weight in weights], weights[0].dtype
             scaled = [w if s == 1 else w * s for w, s in zip(weights, scalings, strict=True)]
             flat = torch.cat([weight.reshape(-1) for weight in scaled]).to(dtype)
             parts = flat.split([rows * columns for rows, columns in shapes])
@@ -181,9 +183,9 @@ def _functions() -> dict[str, type]:
 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
-            flat = torch.cat([gradient.reshape(-1) for gradient in gradients]).to(ctx.kinds[0][1])
-            parts = flat.split([shape.numel() for shape, _ in ctx.kinds])
-            found = [part.view(shape) for part, (shape, _) in zip(parts, ctx.kinds, strict=True)]
+            flat = torch.cat([gradient.reshape(-1) for gradient in gradients]).to(ctx.dtype)
+            parts = flat.split([shape.numel() for shape in ctx.shapes])
+            found = [part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True)]
             for part, scaling in zip(found, ctx.scalings, strict=True):
                 if scaling != 1:
                     part.mul_(scaling)
@@ -202,10 +204,7 @@ def _functions() -> dict[str, type]:
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
             x, thin, a, *bs = ctx.saved_tensors
-            if ctx.needs_input_grad[0]:
-                by_x, by_thin = by_input(gradients, a, ctx.layers, bs)
-            else:
-                by_x, by_thin = None, by_low(gradients, bs)
+            by_x, by_thin = by_input(gradients, a, ctx.layers, bs, wanted=ctx.needs_input_grad[0])
             by_a, by_bs = by_adapters(gradients, by_thin, x, thin, bs)
             return by_x, by_a, None, *by_bs
 
@@ -233,7 +232,7 @@ def _functions() -> dict[str, type]:
             product, *by_both = layer_arithmetic.middle_backward(by_product, gate, up)
             by_a_out, by_b_out = by_adapters((gradient,), by_thin, product, thin_out, (b_out,))
             del by_product, product, gate, up  # on a long batch each is hundreds of megabytes
-            by_x, by_thin = by_input(by_both, a, first, (b_gate, b_up))
+            by_x, by_thin = by_input(by_both, a, first, (b_gate, b_up), wanted=ctx.needs_input_grad[0])
             by_a, by_bs = by_adapters(by_both, by_thin, x, thin, (b_gate, b_up))
             return by_x, None, None, by_a, *by_bs, by_a_out, *by_b_out
 

@@ -67,6 +67,11 @@ class LossWatch:
         return time.perf_counter() if self.as_of is None else self.as_of
 
 
+def due(control: Any) -> bool:
+    """Whether something follows this update that has to know of it, by transformers' TrainerControl."""
+    return control.should_save or control.should_evaluate or control.should_training_stop or control.should_epoch_stop
+
+
 @dataclass(frozen=True, eq=False)
 class Told:
     """What an update's line in the log says, and of when."""
@@ -112,10 +117,8 @@ def watched(trainer: type, watch: LossWatch) -> type:
                 self._globalstep_last_logged = self.state.global_step
                 self.store_flos()
                 control.should_log = False  # to the lines below
-            due = control.should_save or control.should_evaluate
-            due = due or control.should_training_stop or control.should_epoch_stop
-            ends = watch.streak >= MOST_NOT_FINITE
-            while len(self.untold) > (watch.late and not due and not ends):
+            at_once = not watch.late or due(control) or watch.streak >= MOST_NOT_FINITE
+            while len(self.untold) > (not at_once):
                 self.tell(self.untold.popleft())
             super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, learning_rate=learning_rate, **kwargs)
 

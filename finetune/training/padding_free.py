@@ -75,13 +75,8 @@ def collator(most_tokens: int | None = None) -> Callable[[list[dict[str, list[in
         ends = itertools.accumulate(itertools.chain.from_iterable(by_pass))
         boundaries = torch.tensor([0, *ends], dtype=torch.int32)
         counts = [int(part.sum()) for part in learnt.split([sum(one) for one in by_pass])]
-        return {
-            **batch,
-            "targets": learnt.nonzero()[:, 0],
-            "counts": counts,
-            "passes": by_pass,
-            "boundaries": boundaries,
-        }
+        tensors = {**batch, "targets": learnt.nonzero()[:, 0], "boundaries": boundaries}
+        return {**tensors, "counts": counts, "passes": by_pass}
 
     return collate
 
@@ -101,10 +96,10 @@ def each_pass(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def rounded(tokens: int) -> int:
-    """So many tokens, or up to a 64th more, so that passes come in few sizes.
+    """So many tokens, or up to a 64th more (7 more where they are few), so that passes come in few sizes.
 
-    For every product of a size that it has not seen yet cuBLAS looks for the kernel, which takes milliseconds and of
-    which an update has some thirty; no two updates have the same number of tokens.
+    Hardly two updates have the same number of tokens, and before the first product of a size that it has not met a
+    card waits milliseconds, while cuBLAS looks for a kernel (BENCHMARKS.md).
     """
     step = max(8, (1 << (tokens - 1).bit_length()) // 128)
     return -(-tokens // step) * step

@@ -11,7 +11,7 @@ from typing import Any
 
 from finetune.errors import RunError
 from finetune.recipe import Training
-from finetune.training.loss_watch import MOST_NOT_FINITE, LossWatch
+from finetune.training.loss_watch import MOST_NOT_FINITE, LossWatch, due
 
 CAREFUL_GRAD_NORM = 0.3
 """What QLoRA clips at (Dettmers et al. 2023, appendix B.2), for whom 1 was not enough."""
@@ -37,7 +37,7 @@ def _divergence(training: Training, watch: LossWatch) -> Any:
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
             watch.end_update(state.global_step)
-            watch.read(due=control.should_save or control.should_evaluate or control.should_training_stop)
+            watch.read(due=due(control))
             if watch.streak:  # the weights may be no numbers now: nothing to keep, nothing to resume from
                 control.should_save = control.should_evaluate = False
                 self.ends = watch.streak >= MOST_NOT_FINITE or control.should_training_stop
