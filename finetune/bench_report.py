@@ -1,6 +1,6 @@
 """What the benches measured, as tables and pictures for BENCHMARKS.md.
 
-    python -m finetune.bench_report    # from trials/results/{training,training-seen,decoding}-h200.json
+    python -m finetune.bench_report    # from trials/results/{training,decoding}-h200.json
 
 It measures nothing: it reads the JSON of `bench train` and `bench decode`, prints the tables, profiles among them, and
 draws a bar for each way into assets/bench. A profile tells by name only the kernels that took the most time (`KERNELS`
@@ -170,7 +170,7 @@ def measured(found: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 
 def read(name: str, when: str = "") -> dict[str, Any]:
-    """A committed result; `when`: of another session, `seen`: where sizes had been met before."""
+    """A committed result; `when`: of an earlier session than the tables are of."""
     file = RESULTS / f"{'-'.join(filter(None, (name, when, 'h200')))}.json"
     return json.loads(file.read_text(encoding="utf-8"))
 
@@ -178,11 +178,9 @@ def read(name: str, when: str = "") -> dict[str, Any]:
 def main(pictures: Path = PICTURES) -> None:
     """Print the tables and draw the pictures."""
     training, decoding = read("training"), read("decoding")
-    trained = [
-        lines(found) for found in (training, read("training", "seen")) for lines in (training_table, training_profile)
-    ]
     for lines in (
-        *trained,
+        training_table(training),
+        training_profile(training),
         decoding_table(decoding),
         [many_rows(decoding)],
         step_profile(decoding),

@@ -59,6 +59,9 @@ PEERS = {
 }
 """As they come, recomputing layers as each does it; the first batch is the reference recipe's, 2 x 8."""
 
+OPTIONAL = ("liger-kernel", "unsloth", "xformers", "flash-attn")
+"""Packages that may not be installed, and whose versions are told where they are: ours and Unsloth's, and what Unsloth
+may take for attention."""
 
 KEPT = "training.json"
 """What a folder keeps of a comparison: where and of what it is, the matrix rate, and a row for each way."""
@@ -165,15 +168,18 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
 
 def _surroundings() -> dict[str, Any]:
     """The card or processor, and the versions of what is measured; of Unsloth also what it may take for attention."""
-    from importlib.metadata import version
-    from importlib.util import find_spec
+    found = {name: _version(name) for name in ("torch", "transformers", "trl", "peft", "bitsandbytes", *OPTIONAL)}
+    return {"machine": machine().name, "versions": {name: version for name, version in found.items() if version}}
 
-    from transformers.utils import is_liger_kernel_available
 
-    names = ["torch", "transformers", "trl", "peft", "bitsandbytes"]
-    names += ["liger-kernel"] if is_liger_kernel_available() else []
-    names += [name for name in ("unsloth", "xformers", "flash-attn") if find_spec(name.replace("-", "_"))]
-    return {"machine": machine().name, "versions": {name: version(name) for name in names}}
+def _version(name: str) -> str | None:
+    """A package's, as it was installed; None where it was not, whatever folder of its name can be imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 PRCTL = getattr(ctypes.CDLL(None), "prctl", None)

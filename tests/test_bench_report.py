@@ -16,9 +16,7 @@ def test_the_page_holds_the_tables_of_the_committed_results():
     page = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
     training, decoding = bench_report.read("training"), bench_report.read("decoding")
     profiles = bench_report.training_profile(training), bench_report.step_profile(decoding)
-    seen = bench_report.read("training", "seen")
-    tables = [bench_report.training_table(training), bench_report.decoding_table(decoding), *profiles]
-    for lines in (*tables, bench_report.training_table(seen), bench_report.training_profile(seen)):
+    for lines in (bench_report.training_table(training), bench_report.decoding_table(decoding), *profiles):
         assert "\n".join(lines) in page
     assert "\n".join(f"  {line}" for line in bench_report.products_table(decoding)) in page
     assert bench_report.many_rows(decoding) in page
@@ -40,17 +38,40 @@ def test_the_page_says_where_the_measured_versions_are_not_those_that_are_instal
 
 def test_the_page_says_how_many_tokens_the_rates_and_the_profiles_stand_on():
     page = " ".join((ROOT / "BENCHMARKS.md").read_text(encoding="utf-8").split())
-    found, seen = bench_report.read("training"), bench_report.read("training", "seen")
-    every = lengths((found["warm_up"] + 6 + 1) * EXAMPLES, "corpus")
-    sizes = {
-        "all": (found, every[found["warm_up"] * EXAMPLES : -EXAMPLES], every[-EXAMPLES:]),
-        "seen": (seen, every[: WARM_UP * EXAMPLES], every[(WARM_UP - 1) * EXAMPLES : WARM_UP * EXAMPLES]),
-    }
-    for result, timed, profiled in sizes.values():
-        for row in result["ways"]:
-            assert sum(timed) / row["updates"] == pytest.approx(row["tokens_per_second"] * row["seconds_an_update"])
-        assert f"{sum(timed) / 6:,.0f} tokens" in page or f"({sum(timed) / 6:,.0f}" in page
-        assert f"of {sum(profiled):,} tokens" in page
+    found = bench_report.read("training")
+    every = lengths(WARM_UP * EXAMPLES, "corpus")
+    assert found["warm_up"] == WARM_UP
+    for row in found["ways"]:
+        assert row["tokens"] == sum(every)
+        assert sum(every) / row["updates"] == pytest.approx(row["tokens_per_second"] * row["seconds_an_update"])
+    assert f"{sum(every) / WARM_UP:,.0f} tokens each in the mean" in page
+    assert f"of {sum(every[-EXAMPLES:]):,} tokens" in page
+
+
+def test_the_page_tells_earlier_sessions_as_they_were():
+    page = " ".join((ROOT / "BENCHMARKS.md").read_text(encoding="utf-8").split())
+    now, first, seen = (bench_report.read("training", when) for when in ("", "first", "seen"))
+    assert f"ours was {first['ratio']:.1f}, {seen['ratio']:.1f} and {now['ratio']:.1f} times the recipe" in page
+    for found in (first, seen):
+        assert f"{found['matrix_tflops']:.0f} TFLOP/s" in page and f"ours {found['ours']:,.0f}" in page
+        assert f"the recipe {found['peer']:,.0f}" in page
+    unsloth = [f"{way['tokens_per_second']:,.0f}" for way in first["ways"] if way["way"] == "Unsloth"]
+    assert "Unsloth {}, {} and, at batch 16, {}".format(*unsloth) in page
+    assert ("Unsloth", 16) not in {(way["way"], way["batch"]) for way in now["ways"]}
+    assert "**Unsloth at batch 16 is missing**" in page
+
+
+def test_the_page_tells_what_two_cards_did():
+    page = " ".join((ROOT / "BENCHMARKS.md").read_text(encoding="utf-8").split())
+    found = bench_report.read("two-cards")["ways"]
+    for way in found:
+        assert (way["state"], way["adapter_saved"], len(way["loss"])) == ("finished", True, 24)
+        told = (
+            f"| {way['way']} | {way['tokens_per_second']:,.0f} | {way['first_card_gb']:.1f} | {way['seconds']:.0f} s |"
+        )
+        assert told in page
+    assert f"{found[1]['times_as_fast']:.2f} times as fast as one" in page
+    assert found[1]["loss_apart"] < 1.05e-4 and found[3]["loss_apart"] < 4.5e-3
 
 
 def test_the_page_tells_the_whole_way_of_a_run_as_it_was_measured():
@@ -80,7 +101,7 @@ def test_every_command_of_what_is_not_measured_yet_can_be_run():
     page = (ROOT / "BENCHMARKS.md").read_text(encoding="utf-8")
     section = page.partition("## Not measured yet")[2].partition("\n## ")[0]
     named = re.findall(r"-m (finetune[.\w]*)(?: ([a-z]+))?", section)
-    assert len(named) >= 6
+    assert len(named) >= 5
     for module, command in named:
         assert find_spec(module)
         if module == "finetune":

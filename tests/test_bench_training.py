@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import psutil
 import pytest
@@ -105,6 +106,13 @@ def test_a_comparison_is_of_one_machine_one_shape_and_one_set_of_versions(monkey
     with pytest.raises(RunError, match=f"{tmp_path} holds a comparison with another boot") as caught:
         bench_training.train(None, [], folder=tmp_path)
     assert caught.value.key == "bench.other"
+
+
+def test_a_folder_that_can_be_imported_is_not_yet_a_package_whose_version_is_told(monkeypatch, tmp_path):
+    (tmp_path / "flash_attn" / "cute").mkdir(parents=True)  # as flash-attn-4 leaves it
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_spec("flash_attn")
+    assert "flash-attn" not in bench_training._surroundings()["versions"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])

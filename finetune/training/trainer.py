@@ -34,6 +34,7 @@ from finetune.training import (
     preference_trainer,
     processes,
     second_try,
+    sharded,
     shared_evaluation,
     starting_adapter,
     stopping,
@@ -125,7 +126,7 @@ def _train(run: Run, checkpoint: Path | None, may_try_again: bool) -> None:
 
     stopped = run.stop_request.exists() and trainer.state.global_step < trainer.state.max_steps
     obey_cancel(run)
-    weights = _gathered(trainer.model) if processes.sharded() else None
+    weights = sharded.gathered(trainer.model) if processes.sharded() else None
     if not processes.first():
         return
     run.set_status(state="saving", step=trainer.state.global_step)
@@ -199,6 +200,8 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
     for name, parameter in trainer.model.named_parameters():
         if name in learning:
             parameter.data = learning[name]  # float32 master weights; autocast computes in 16 bits
+    if processes.sharded():
+        sharded.keep_precision(trainer.accelerator)
     return trainer, style
 
 
@@ -264,12 +267,6 @@ def encode_rows(
             max_length=recipe.training.max_length,
         )
     return examples
-
-
-def _gathered(model: Any) -> dict[str, Any]:
-    """The trained tensors whole, where each process holds a part of them; all of them have to ask."""
-    trained = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
-    return {name: part.full_tensor() if hasattr(part, "full_tensor") else part for name, part in trained.items()}
 
 
 def save_adapter(
