@@ -25,6 +25,7 @@ from finetune.training import (
     by_length,
     checkpoints,
     engine,
+    even_shares,
     failures,
     llama_layers,
     loss_watch,
@@ -242,7 +243,7 @@ def _sft_trainer(recipe: Recipe, given: dict[str, Any], watch: loss_watch.LossWa
     if not own_loss:  # Unsloth lays batches out and weighs them in ways of its own
         kind = by_length.trainer(SFTTrainer)
     if processes.count() > 1:
-        kind = shared_evaluation.trainer(kind)
+        kind = shared_evaluation.trainer(even_shares.trainer(kind))
     return loss_watch.watched(kind, watch)(args=arguments.one_card(config), **parts)
 
 

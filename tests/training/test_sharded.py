@@ -23,9 +23,9 @@ from accelerate.utils import DistributedType
 from torch.distributed.fsdp import FSDPModule
 
 from finetune.__main__ import main
-from finetune.training import processes, sharded
+from finetune.training import even_shares, processes, sharded
 
-joined, gathered = processes.joined, sharded.gathered
+joined, gathered, shares = processes.joined, sharded.gathered, even_shares.shares
 
 
 @processes.contextlib.contextmanager
@@ -40,7 +40,12 @@ def told(model):
     return gathered(model)
 
 
-processes.joined, sharded.gathered = with_cards, told
+def dealt(lengths, count):
+    print("dealt out to", count, flush=True)
+    return shares(lengths, count)
+
+
+processes.joined, sharded.gathered, even_shares.shares = with_cards, told, dealt
 main()
 """
 
@@ -93,7 +98,7 @@ def test_a_base_spread_over_two_processes_learns_what_a_whole_one_learns(recipe,
         words = ["train", str(together.folder / "recipe.yaml"), "--run-dir", str(together.folder)]
         done = launch(str(tmp_path / "process.py"), *words)
     assert done.returncode == 0, done.stdout
-    assert "spread" in together.log_tail(1000).splitlines()
+    assert {"spread", "dealt out to 2"} <= set(together.log_tail(1000).splitlines())
     assert together.status().state == "finished"
     mine, theirs = losses(alone), losses(together)
     assert theirs == pytest.approx(mine, rel=0.02), "16 bits, in which one process keeps no norms"
