@@ -35,7 +35,7 @@ class LossWatch:
     unlogged: Any = None
     """The same of all passes since the last update that is to be logged."""
     ended: deque[tuple[int, Delayed]] = field(default_factory=deque)
-    """Steps of updates that have ended and were not read, each with its `unread`."""
+    """Steps of updates that have ended and were not read, each with how many processes saw a loss that is none."""
     step: int = 0
     """Of the last update that was read."""
     as_of: float | None = None
@@ -49,7 +49,7 @@ class LossWatch:
     def end_update(self, step: int) -> None:
         """Take note that the weights have been updated for the `step`th time."""
         if self.unread is not None:
-            self.ended.append((step, Delayed(self.unread)))
+            self.ended.append((step, Delayed(processes.summed((~self.unread).int()))))
         self.unread = None
 
     def read(self, *, due: bool) -> None:
@@ -58,9 +58,8 @@ class LossWatch:
         What one of several processes saw, its share of the update, counts in all of them.
         """
         while len(self.ended) > (self.late and not due):
-            self.step, finite = self.ended.popleft()
-            lost = processes.anywhere(not finite.read())
-            self.streak = self.streak + 1 if lost else 0
+            self.step, lost = self.ended.popleft()
+            self.streak = self.streak + 1 if lost.read() else 0
 
     def time(self) -> float:
         """When what is being told was so, in seconds as `time.perf_counter` counts them."""
@@ -78,7 +77,7 @@ class Told:
 
     step: int
     epoch: float | None
-    tokens: int
+    tokens: int | Delayed
     """That had been learnt from, where the trainer counts them."""
     updates: int
     """Since the line before."""
@@ -132,10 +131,11 @@ def watched(trainer: type, watch: LossWatch) -> type:
             if grad_norm is not None:
                 norm = grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm
                 numbers.append(torch.as_tensor(norm, dtype=loss.dtype, device=loss.device))
+            tokens = getattr(self, "tokens_seen", 0)
             return Told(
                 step=self.state.global_step,
                 epoch=self.state.epoch,
-                tokens=getattr(self, "tokens_seen", 0),
+                tokens=Delayed(tokens) if torch.is_tensor(tokens) else tokens,
                 updates=self.state.global_step - self._globalstep_last_logged,
                 numbers=Delayed(torch.stack(numbers)),
                 learning_rate=self._get_learning_rate() if learning_rate is None else learning_rate,
@@ -145,8 +145,9 @@ def watched(trainer: type, watch: LossWatch) -> type:
             """Write a line of the log; whoever hears of it finds the trainer as it was then."""
             loss, *norm = told.numbers.read()
             self._total_loss_scalar += loss
+            tokens = told.tokens.read() if isinstance(told.tokens, Delayed) else told.tokens
             now = self.state.global_step, self.state.epoch, getattr(self, "tokens_seen", 0)
-            self.state.global_step, self.state.epoch, self.tokens_seen = told.step, told.epoch, told.tokens
+            self.state.global_step, self.state.epoch, self.tokens_seen = told.step, told.epoch, tokens
             watch.as_of = self.clock.time(told.numbers) if watch.late else None
             try:
                 logs = {"loss": loss / told.updates}

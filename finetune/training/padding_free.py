@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from finetune.data.prompts import IGNORED
-from finetune.training import flat_optimizer, fused_loss, host_memory
+from finetune.training import flat_optimizer, fused_loss, host_memory, processes
 
 
 def let_memory_grow() -> None:
@@ -151,7 +151,8 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
 
         found_embeddings: Any = None
         """What `output_embeddings` has found."""
-        tokens_seen = 0
+        tokens_seen: Any = 0
+        """By all processes together; where they are several, a tensor."""
         largest_pass: Sequence[int] = ()
         """Lengths of the sequences in the pass with the most tokens so far: what memory had to have room for."""
 
@@ -180,14 +181,20 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
             return 0
 
         def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> Any:
-            """As transformers' own, which takes what the collator has counted to the card and waits for it there."""
-            if self.accelerator.num_processes > 1:
-                return super()._get_num_items_in_batch(batch_samples, device)
+            """This process' own, as the collator has counted them; transformers' waits for the card to count them."""
             return sum(count for batch in batch_samples for count in batch["counts"])
+
+        def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list[dict[str, Any]], Any]:
+            """The parent's batches of one update and how much is learnt from in all processes; counts their tokens."""
+            batches, targets = super().get_batch_samples(*args, **kwargs)
+            tokens = sum(batch["input_ids"].shape[1] for batch in batches)
+            if processes.count() > 1:
+                targets, tokens = processes.summed(torch.tensor([targets, tokens])).unbind()
+            self.tokens_seen = self.tokens_seen + tokens
+            return batches, targets
 
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
             """One batch; the loss is the sum over its passes, each of them divided by the tokens of the update."""
-            self.tokens_seen += inputs["input_ids"].shape[1]
             self.largest_pass = max(self.largest_pass, *inputs["passes"], key=sum)
             *first, last = each_pass(inputs)
             loss = 0.0
@@ -236,10 +243,7 @@ def trainer(parent: type, *, activation_offloading: bool = False) -> type:
 
         def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
             """Adds `num_tokens`, as SFTTrainer would: tokens learnt from so far, padding there is none."""
-            tokens = self.tokens_seen
-            if self.accelerator.num_processes > 1:
-                tokens = int(self.accelerator.reduce(torch.tensor(tokens, device=self.args.device), "sum"))
-            logs["num_tokens"] = tokens
+            logs["num_tokens"] = int(self.tokens_seen)
             super().log(logs, *args, **kwargs)
 
     return PaddingFreeTrainer

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from finetune.errors import RunError
+from finetune.training.delayed import Delayed
 
 T = TypeVar("T")
 
@@ -116,6 +117,46 @@ def anywhere(here: bool) -> bool:
     flag = torch.tensor([here], dtype=torch.int32, device=_device())
     torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
     return bool(flag.item())
+
+
+def summed(numbers: Any) -> Any:
+    """A tensor of whole numbers with its sum over all processes, which nobody waits for; all of them have to ask.
+
+    On the device that a process trains on, and in the given tensor's place where it lies there already.
+    """
+    if count() == 1:
+        return numbers
+    import torch
+
+    device = _device()
+    if device.type == "cuda" and not numbers.is_cuda:
+        numbers = numbers.pin_memory()  # else the host would wait for the card to have come so far
+    numbers = numbers.to(device, non_blocking=True)
+    torch.distributed.all_reduce(numbers)
+    return numbers
+
+
+class Asked:
+    """What is asked for in any process, heard in all of them in the same step.
+
+    late: heard in the next step, so that no host waits for its card: the answers are asked for by all.
+    """
+
+    def __init__(self, *, late: bool = False) -> None:
+        self.late = late
+        self._before: Delayed | None = None
+
+    def __call__(self, *here: bool) -> list[bool]:
+        """By each kind of request whether any process has it; all of them have to ask, for the same kinds."""
+        if count() == 1:
+            return list(here)
+        import torch
+
+        now = Delayed(summed(torch.tensor(here, dtype=torch.int32)))
+        before, self._before = self._before, now
+        if not self.late:
+            before = now
+        return [False] * len(here) if before is None else [many > 0 for many in before.read()]
 
 
 def from_first(make: Callable[[], T]) -> T:

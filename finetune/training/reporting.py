@@ -116,8 +116,11 @@ class _Tee(io.TextIOBase):
         self.terminal.flush()
 
 
-def folder_callback(run: Run, clock: Callable[[], float] = time.perf_counter) -> Any:
-    """A callback for transformers' trainer that writes to the run's folder; `clock` tells when what is told was so."""
+def folder_callback(run: Run, clock: Callable[[], float] = time.perf_counter, *, late: bool = False) -> Any:
+    """A callback for transformers' trainer that writes to the run's folder; `clock` tells when what is told was so.
+
+    late: several processes obey a request one update later, so that none of them waits for its card.
+    """
     import torch
     from transformers import TrainerCallback
 
@@ -129,6 +132,7 @@ def folder_callback(run: Run, clock: Callable[[], float] = time.perf_counter) ->
             self.began = time.perf_counter() - (self.earlier[-1]["elapsed_s"] if self.earlier else 0.0)
             self.last: tuple[float, float] | None = None
             self.earlier_tokens = 0
+            self.asked = processes.Asked(late=late)
 
         def on_train_begin(self, args, state, control, **_):  # noqa: ANN001
             # The trainer counts tokens from 0 again after a resume; steps after the checkpoint are repeated.
@@ -158,15 +162,18 @@ def folder_callback(run: Run, clock: Callable[[], float] = time.perf_counter) ->
                 self.last = (self.last[0], time.perf_counter())
 
         def on_substep_end(self, args, state, control, **_):  # noqa: ANN001
-            obey_cancel(run)
+            if not late or processes.count() == 1:
+                obey_cancel(run)
 
         def on_prediction_step(self, args, state, control, **_):  # noqa: ANN001
             obey_cancel(run)
 
         def on_step_end(self, args, state, control, **_):  # noqa: ANN001
-            obey_cancel(run)
+            cancel, stop = self.asked(run.cancel_request.exists(), run.stop_request.exists())
+            if cancel:
+                raise Cancelled
             tell(run, step=state.global_step)
-            if processes.anywhere(run.stop_request.exists()):
+            if stop:
                 control.should_training_stop = True
                 control.should_save = True
                 control.should_evaluate = args.load_best_model_at_end

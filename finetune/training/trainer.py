@@ -192,7 +192,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
         callbacks=[  # in this order: replies take none of the next step's time, a loss is logged before it ends the run
             sample_callback(run.folder, recipe, style, tokenizer),
             *([unsloth_model.checkpointing_callback()] if by_unsloth else []),
-            folder_callback(run, watch.time),
+            folder_callback(run, watch.time, late=watch.late),
             *stopping.callbacks(t, watch),
         ],
         **parts,
@@ -207,10 +207,10 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
 
 
 def reads_late(training: Training) -> bool:
-    """Whether a run can be a step behind its card: alone on one, and without padding, for TRL's own log is not late."""
+    """Whether a run can be a step behind its cards: without padding, for TRL's own log is not late."""
     import torch
 
-    return training.padding_free and processes.count() == 1 and torch.cuda.is_available()
+    return training.padding_free and torch.cuda.is_available()
 
 
 def _settled(run: Run, recipe: Recipe, here: Machine, dimensions: Shape | None) -> batching.Batching:

@@ -85,6 +85,15 @@ def figures(run: runs.Run, last: int) -> list[dict[str, float]]:
 
 # Real processes
 
+LATE = """
+from finetune.__main__ import main
+from finetune.training import trainer
+
+trainer.reads_late = lambda training: training.padding_free
+main()
+"""
+"""A step behind, as processes with cards of their own are."""
+
 
 @pytest.mark.parametrize("padding_free", [False, True], ids=["padded", "without padding"])
 def test_two_processes_learn_what_one_learns_and_write_one_of_everything(recipe, tmp_path, padding_free):
@@ -94,15 +103,19 @@ def test_two_processes_learn_what_one_learns_and_write_one_of_everything(recipe,
     together = runs.create(tmp_path, alone.recipe())
     if padding_free:
         together.stop_request.touch()  # both obey it in the same step, or one would wait for the other
-    done = launch("-m", "finetune", "train", str(together.folder / "recipe.yaml"), "--run-dir", str(together.folder))
+    (tmp_path / "late.py").write_text(LATE, encoding="utf-8")
+    with kept_environment():
+        os.environ["PYTHONPATH"] = str(ROOT)
+        words = ["train", str(together.folder / "recipe.yaml"), "--run-dir", str(together.folder)]
+        done = launch(str(tmp_path / "late.py"), *words)
     assert done.returncode == 0, done.stdout
     status = together.status()
-    assert (status.state, status.step) == (("stopped", 1) if padding_free else ("finished", 3))
+    assert (status.state, status.step) == (("stopped", 2) if padding_free else ("finished", 3))
     for mine, theirs in zip(figures(alone, status.step), figures(together, status.step), strict=True):
         assert theirs == pytest.approx(mine, abs=1e-4)
     lines = metrics.read(together.folder)[0]
     assert len({(line["step"], "eval_loss" in line) for line in lines}) == len(lines), "a line is there twice"
-    assert [line["step"] for line in samples.read(together.folder)] == ([0, 1] if padding_free else [0, 1, 2, 3])
+    assert [line["step"] for line in samples.read(together.folder)] == ([0, 1, 2] if padding_free else [0, 1, 2, 3])
     assert together.log_tail(1000).count("adapter saved") == 1
     assert "processes: 2, of each update 1 x 4 examples in every one" in together.log_tail(1000)
     assert together.recipe() == alone.recipe(), "the recipe's numbers are those of all processes"
@@ -151,7 +164,16 @@ def test_where_one_process_fails_the_others_end_too_and_the_status_says_why_once
 def test_a_process_alone_is_the_first_has_every_card_and_asks_nobody():
     assert (processes.count(), processes.first(), processes.sharded()) == (1, True, False)
     assert processes.anywhere(True) and not processes.anywhere(False)
+    assert processes.Asked(late=True)(True, False) == [True, False], "nobody else has to be heard"
     assert processes.from_first(lambda: "made") == "made"
+
+
+@pytest.mark.parametrize(("late", "heard"), [(False, [[0, 1], [0, 0], [1, 0]]), (True, [[0, 0], [0, 1], [0, 0]])])
+def test_what_is_asked_for_is_heard_at_once_or_in_the_next_step(launched, monkeypatch, late, heard):
+    launched(2)
+    monkeypatch.setattr(processes, "summed", lambda numbers: 2 * numbers)  # the other one is asked the same
+    asked = processes.Asked(late=late)
+    assert [asked(*here) for here in ((False, True), (False, False), (True, False))] == heard
 
 
 def test_one_of_several_knows_its_place_its_card_and_whether_the_model_is_spread(launched, monkeypatch):
