@@ -130,7 +130,7 @@ class Training:
         0, "Tokens a pass without padding may have; 0 takes as many as memory has room for.", low=0, high=10_000_000
     )
     recompute_mlps: int = option(
-        0, "Layers whose MLP is computed again without padding: memory for time.", low=0, high=1000
+        0, "Layers of which the MLP alone is computed again, without padding: memory for time.", low=0, high=1000
     )
     max_length: int = option(2020, "Longest example in tokens; longer ones are cut.", low=16, high=131072)
     per_device_train_batch_size: int = option(2, "Examples per forward pass.", low=1, high=1024)

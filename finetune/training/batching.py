@@ -98,7 +98,8 @@ def _told(recipe: Recipe, machine: Machine) -> Batching:
     """A run without padding, with its sentence."""
     found = Batching(recipe, "")
     recomputed = f"the MLPs of {found.recompute_mlps} layers" if found.recompute_mlps else "nothing"
-    recomputed = "layers" if recipe.training.gradient_checkpointing else recomputed
+    if recipe.training.gradient_checkpointing:
+        recomputed = f"{recomputed} and the other layers whole" if found.recompute_mlps else "layers"
     if recipe.training.activation_offloading:
         recomputed += ", what is kept for it in the host's memory"
     limit = f"at most {found.most_tokens:,} tokens" if found.most_tokens else "one batch"
@@ -186,7 +187,7 @@ def _options(recipe: Recipe, machine: Machine, shape: Shape) -> Iterator[tuple[R
         }
         ways += [(True, 0, False), (True, 0, True)]
     elif t.gradient_checkpointing:
-        ways = [(True, 0, t.activation_offloading)]
+        ways = [(True, t.recompute_mlps, t.activation_offloading)]
     elif t.most_tokens or t.recompute_mlps or t.activation_offloading:
         ways = [(False, t.recompute_mlps, t.activation_offloading)]
     for checkpointing, recompute_mlps, offloading in ways:
@@ -236,20 +237,22 @@ def fixed_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
 def token_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     """Without padding, what a pass takes for each of its tokens.
 
-    A layer keeps two norms' inputs in float32 and what they make of it, queries, keys, values and the result, gate and
+    A layer keeps two norms' inputs and what they make of them, queries, keys, values and the result, gate and
     up unless its MLP is recomputed, and the adapters' thin products. At the peak one MLP on its way back adds the
-    product, gate and up once more, and the gradients of all three; the loss the last states and their gradient.
+    product, gate and up once more, and the gradients of all three; the loss the last states and their gradient. Of a
+    layer that is recomputed whole the input is kept.
     """
     width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
     attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     gates = width * 2 * shape.intermediate
-    layer = 8 * shape.hidden + width * (2 * shape.hidden + 2 * attention_width + 2 * kv + _ranks(recipe.adapter))
+    layer = width * (4 * shape.hidden + 2 * attention_width + 2 * kv + _ranks(recipe.adapter))
     way_back = width * 6 * shape.intermediate
     ends = (4 + 4 * width) * shape.hidden
+    by_mlp = min(recipe.training.recompute_mlps, shape.layers)
     if recipe.training.gradient_checkpointing:
-        inputs = IN_FLIGHT if recipe.training.activation_offloading else shape.layers
-        return inputs * width * shape.hidden + layer + gates + way_back + ends
-    return shape.layers * layer + max(0, shape.layers - recipe.training.recompute_mlps) * gates + way_back + ends
+        inputs = IN_FLIGHT if recipe.training.activation_offloading else shape.layers - by_mlp
+        return inputs * width * shape.hidden + (1 + by_mlp) * layer + gates + way_back + ends
+    return shape.layers * layer + (shape.layers - by_mlp) * gates + way_back + ends
 
 
 def _ranks(adapter: Adapter) -> int:

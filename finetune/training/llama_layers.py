@@ -16,7 +16,7 @@ from finetune.training import lora_precision, residual_norm
 
 def fuse(model: Any, *, recompute_mlps: int = 0) -> None:
     """Let a PEFT model's Llama layers compute fused, from now on; the first `recompute_mlps` layers recompute
-    their MLP as in `lora_precision.gated`.
+    their MLP as in `lora_precision.gated`, and nothing else, also where the model is told to recompute its layers.
 
     Raises TypeError for another architecture than Llama.
     """
@@ -57,6 +57,7 @@ def _take_adapters(model: Any, given: Any) -> None:
 
 @functools.cache
 def _classes() -> dict[str, type]:
+    import torch
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
     from transformers.models.llama import modeling_llama
 
@@ -69,6 +70,12 @@ def _classes() -> dict[str, type]:
 
     class FusedLayer(modeling_llama.LlamaDecoderLayer):
         """LlamaDecoderLayer, its norms taken together with the residual stream beside them."""
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Around `forward` transformers' gradient checkpointing, if it is on and the MLP alone is not enough."""
+            if self.mlp.recompute:
+                return torch.nn.Module.__call__(self, *args, **kwargs)
+            return super().__call__(*args, **kwargs)
 
         def forward(self, hidden_states: Any, **kwargs: Any) -> Any:
             """As LlamaDecoderLayer.forward."""
