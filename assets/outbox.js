@@ -61,6 +61,14 @@ window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function (
     remember();
   }
 
+  // Another conversation is about to stand here: what waits was meant for this one, and comes back.
+  function moved() {
+    const texts = waiting;
+    waiting = [];
+    if (texts.length) comeBack(texts);
+    remember();
+  }
+
   // Into the field, before what has been typed since; where the field is not on the page, `left` does it.
   function comeBack(texts) {
     const field = document.querySelector(FIELD);
@@ -96,5 +104,5 @@ window.shohomormi = Object.assign(window.shohomormi || {}, { outbox: (function (
     remember();
   });
 
-  return { go, arrived, lost, left, lead };
+  return { go, arrived, lost, moved, left, lead };
 })() });

@@ -281,7 +281,7 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     quick = {"queue": False, "show_progress": "hidden", **private}
     keep_after = shelf.wire(kept, chat, urgency)
     # The shelf may open another conversation only once nothing more is written into this one.
-    kept.shown.submit(left, None, buttons, **quick)
+    kept.shown.submit(left, None, buttons, js=outbox.MOVED, **quick)
     shelf.obey(kept, kept.shown.submit, chat, urgency).then(reopened, urgency, around, **quick)
     shelf.obey(kept, kept.shown.select, chat, urgency)
     asked = {
@@ -314,7 +314,9 @@ def build_chat_tab(services: Services, tab: gr.Tab, page: gr.Blocks) -> None:
     keep_after(others.select(choose, [others, chat], [chat, *opened, *buttons], **quick).then)
     keep_after(undo.click(undone, chat, [chat, message, *around, *buttons], **quick).then)
     for event in (clear.click, chat.clear):
-        keep_after(event(left, None, buttons, **quick).then).then(cleared, None, [chat, current, *around], **quick)
+        keep_after(event(left, None, buttons, js=outbox.MOVED, **quick).then).then(
+            cleared, None, [chat, current, *around], **quick
+        )
     stop.click(stopped, [chat, others], [chat, others, *buttons], **quick)
     listen.click(None, chat, None, js="(turns) => { shohomormi.listen(turns); }", **quick)
     tab.select(lambda: gr.Dropdown(choices=adapter_choices(services)), None, adapter, queue=False, **private)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_tabs import CHAT, bubbles, expect_ready, go_to, send, settle, unfold
+from tests.browser.test_tabs import CHAT, bubbles, button, expect_ready, go_to, send, settle, unfold
 
 pytestmark = pytest.mark.browser
 
@@ -69,6 +69,21 @@ def test_what_is_said_before_an_answer_has_come_follows_it_and_the_draft_stays(t
     unfold(page, "chat.shelf")
     expect(page.locator(".shelf li")).to_have_count(1)
     assert remembered(page) is None
+
+
+def test_what_has_not_begun_its_way_comes_back_where_another_conversation_is_opened(talk, way):
+    page = talk
+    send(page, FIRST)
+    send(page, SECOND)
+    expect(field(page)).to_have_value("")
+    button(page, "chat.clear").click()
+    expect(field(page)).to_have_value(SECOND)
+    way.shut = False
+    way.held[0].continue_()
+    expect(bubbles(page, "user")).to_have_text([FIRST])
+    expect_ready(page)
+    expect(bubbles(page, "user")).to_have_text([FIRST])
+    expect(field(page)).to_have_value(SECOND)
 
 
 def test_a_message_that_the_server_fails_on_comes_back_before_what_was_typed_since(talk, way):

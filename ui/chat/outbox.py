@@ -12,6 +12,9 @@ import gradio as gr
 
 from ui.chat.shelf import PRIVATE
 
+MOVED = "() => { shohomormi.outbox.moved(); return []; }"
+"""With an event before which another conversation opens: what was still to follow into this one comes back."""
+
 
 def build(longest: int) -> gr.Textbox:
     """The message that is on its way; after an answer the one that has to wait, or nothing."""
