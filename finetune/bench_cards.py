@@ -4,7 +4,7 @@
 
 Ordinary runs of the reference recipe, on random weights in a known shape (or the demo's base), over conversations as
 long as the reference corpus' (made by joining the demo's): alone and shared (DDP) in 16 bits, alone and spread over the
-cards (FSDP) in 4. FOLDER keeps base, rows and runs; a run that is there is not made again, only read. It does not know
+cards (FSDP) in 4. FOLDER keeps base, rows and runs; a run that ended is not made again, only read. It does not know
 how the cards are joined, and speed is told as the runs' own metrics tell it.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from finetune import models
 from finetune.bench_training import child
 from finetune.data import sources
 from finetune.recipe import ROOT, Recipe
+from finetune.review import durable
 from finetune.training import memory, metrics, runs
 
 JOINED = 8
@@ -68,7 +70,11 @@ def compare(folder: Path, shape: str | None, processes: int, steps: int) -> dict
     for number, way in enumerate(ways(processes), 1):
         run = runs.Run(folder / f"run-{number}")
         words = command(way, settings(base, rows, steps, four_bit=way.four_bit), run.folder)
-        begun = {} if run.folder.exists() else train(words, folder / f"run-{number}.txt")
+        ended = folder / f"run-{number}.json"  # there only once the run has ended, however it did
+        if not ended.exists():
+            shutil.rmtree(run.folder, ignore_errors=True)
+            durable.replace(ended, json.dumps(train(words, folder / f"run-{number}.txt")))
+        begun = json.loads(ended.read_text(encoding="utf-8"))
         found.append({"way": way.name, "command": " ".join(words[1:]), **begun, **facts(run)})
         print(json.dumps(found[-1]), file=sys.stderr, flush=True)
     for alone, shared in ((found[0], found[1]), (found[2], found[3])):
@@ -123,6 +129,8 @@ def train(words: list[str], log: Path) -> dict[str, Any]:
 
 def facts(run: runs.Run) -> dict[str, Any]:
     """What a run's folder tells; tokens a second are the median of its later half, when sizes have been met."""
+    if not run.folder.exists():  # it failed before it began, and its log says why
+        return {"state": "failed", "loss": [], "eval_loss": [], "tokens_per_second": None}
     lines = metrics.as_it_went(metrics.read(run.folder)[0])
     counted = [line for line in lines if "tokens" in line]
     losses, evaluated, rates, used = (
@@ -163,7 +171,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--steps", type=int, default=24)
     given = parser.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
-    print(json.dumps(compare(given.folder, given.shape, given.processes, given.steps)))
+    print(json.dumps(compare(given.folder.resolve(), given.shape, given.processes, given.steps)))
 
 
 if __name__ == "__main__":

@@ -148,8 +148,9 @@ def measured(way: Way, base: Path, dimensions: memory.Shape, rate: float) -> dic
         row = child("finetune.bench_measure", "measure", json.dumps(asdict(way)), str(base), like)
     except RunError as error:
         return {"way": way.name, "batch": way.batch, "failed": error.facts["text"]}
-    # Forward and back past frozen weights: 4 FLOPs a weight and token.
-    share = 4 * dimensions.parameters * row["tokens_per_second"] / (rate * 1e12)
+    # Forward and back past frozen weights: 4 FLOPs a weight and token. The table of embeddings multiplies nothing.
+    weights = dimensions.linear + dimensions.vocabulary * dimensions.hidden
+    share = 4 * weights * row["tokens_per_second"] / (rate * 1e12)
     return {"way": way.name, "batch": way.batch, "matrix_share": share, **row}
 
 

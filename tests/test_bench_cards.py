@@ -62,6 +62,20 @@ def test_runs_that_are_there_are_read_and_not_made_again(begun, tmp_path):
     assert [way["loss"] for way in again["ways"]] == [way["loss"] for way in first["ways"]]
 
 
+def test_a_run_that_was_cut_off_is_made_anew(begun, tmp_path):
+    first = bench_cards.compare(tmp_path, None, 2, 24)
+    (tmp_path / "run-2.json").unlink()
+    metrics.append(tmp_path / "run-2", line(5, 9.0))
+    again = bench_cards.compare(tmp_path, None, 2, 24)
+    assert len(begun) == 5 and again["ways"] == first["ways"]
+
+
+def test_a_run_that_failed_before_it_began_does_not_end_the_comparison(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_cards, "train", lambda words, log: {"exit_code": 2, "seconds": 1.0})
+    found = bench_cards.compare(tmp_path, None, 2, 24)
+    assert [(way["state"], way["exit_code"]) for way in found["ways"]] == 4 * [("failed", 2)]
+
+
 def test_a_command_is_what_a_person_would_give(begun, tmp_path):
     bench_cards.compare(tmp_path, None, 4, 24)
     alone, shared, four_bit, sharded = (" ".join(words[1:]) for words in begun)

@@ -70,7 +70,8 @@ def test_the_page_tells_what_two_cards_did():
             f"| {way['way']} | {way['tokens_per_second']:,.0f} | {way['first_card_gb']:.1f} | {way['seconds']:.0f} s |"
         )
         assert told in page
-    assert f"{found[1]['times_as_fast']:.2f} times as fast as one" in page
+    assert f"{found[1]['times_as_fast']:.2f} times as fast as one." in page
+    assert f"{found[3]['times_as_fast']:.2f} times as fast as one card alone" in page
     assert found[1]["loss_apart"] < 1.05e-4 and found[3]["loss_apart"] < 4.5e-3
 
 

@@ -47,7 +47,8 @@ def test_a_way_that_fails_is_told_and_the_others_go_on(monkeypatch):
     assert [row["settings"] for row in found["ways"][-3:]] == ["2 x 8", "8 x 2", "16 x 1"]
     assert [row["way"] for row in found["ways"] if "failed" in row] == ["ours, each MLP recomputed"]
     demo = shape(str(models.DEMO_BASE))
-    assert found["ways"][0]["matrix_share"] == pytest.approx(4 * demo.parameters * 1600 / 0.5e12)
+    weights = demo.linear + demo.vocabulary * demo.hidden
+    assert found["ways"][0]["matrix_share"] == pytest.approx(4 * weights * 1600 / 0.5e12)
     assert found["versions"]["trl"] == "1.13.0" and found["machine"]
     told = bench_training.lines(found)
     assert told[0].startswith("ours (16 x 1): 1,600 tokens/s, ") and "8.00 times the peer" in told

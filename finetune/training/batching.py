@@ -245,7 +245,10 @@ def token_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
     attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     gates = width * 2 * shape.intermediate
-    layer = width * (4 * shape.hidden + 2 * attention_width + 2 * kv + _ranks(recipe.adapter))
+    norms = width * 4 * shape.hidden
+    if machine.kind == "cpu":  # no kernels of ours: transformers' norms keep a copy of their inputs in float32
+        norms = (4 + width) * 2 * shape.hidden
+    layer = norms + width * (2 * attention_width + 2 * kv + _ranks(recipe.adapter))
     way_back = width * 6 * shape.intermediate
     ends = (4 + 4 * width) * shape.hidden
     by_mlp = min(recipe.training.recompute_mlps, shape.layers)

@@ -1,6 +1,7 @@
 """A run's checkpoints: which there are, which of them are whole, and which one to go on from.
 
-transformers' trainer writes and rotates them; this module only looks, and removes what a resume makes obsolete.
+transformers' trainer writes and rotates them; this module only looks, removes what a resume makes obsolete, and sees to
+it that the batches that follow come as they did before.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Any
 
 from finetune.errors import RunError
 from finetune.training.runs import Run
@@ -99,3 +101,22 @@ def _read(file: Path, modified: int) -> dict[int, float]:
     state = json.loads(file.read_text(encoding="utf-8"))
     log = state.get("log_history", [])
     return {entry["step"]: entry["eval_loss"] for entry in log if "eval_loss" in entry}
+
+
+def skip_without_waiting() -> None:
+    """Let transformers' trainer skip the batches before a checkpoint and still hand on the others without waiting.
+
+    The loader that accelerate's `skip_first_batches` makes forgets `non_blocking`: for the rest of its epoch the host
+    would wait for the card at every update.
+    """
+    from transformers import trainer
+
+    skip = getattr(trainer.skip_first_batches, "__wrapped__", trainer.skip_first_batches)
+
+    @wraps(skip)
+    def skipped(loader: Any, batches: int = 0) -> Any:
+        rest = skip(loader, batches)
+        rest._non_blocking = loader._non_blocking
+        return rest
+
+    trainer.skip_first_batches = skipped

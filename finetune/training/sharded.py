@@ -19,7 +19,7 @@ def keep_precision(accelerator: Any) -> None:
     import torch
 
     plugin = accelerator.state.fsdp_plugin
-    if plugin.mixed_precision_policy is not None:
+    if plugin.fsdp_version == 2 and plugin.mixed_precision_policy is not None:
         plugin.mixed_precision_policy = dataclasses.replace(
             plugin.mixed_precision_policy, reduce_dtype=torch.float32, output_dtype=None
         )

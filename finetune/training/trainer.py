@@ -113,6 +113,7 @@ def _train(run: Run, checkpoint: Path | None, may_try_again: bool) -> None:
     print(f"engine: {trains.why}", flush=True)
     trainer, style = build_trainer(run, engine.settled(recipe, trains))
     enter(run, state="training", total_steps=planned_updates(recipe, len(trainer.train_dataset)))
+    checkpoints.skip_without_waiting()
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except Exception as error:

@@ -3,7 +3,12 @@
 import json
 from pathlib import Path
 
+import accelerate
 import pytest
+import torch
+import transformers.trainer
+from accelerate.data_loader import prepare_data_loader
+from torch.utils.data import DataLoader
 
 from finetune.errors import RunError
 from finetune.recipe import Recipe
@@ -81,3 +86,15 @@ def test_what_a_resume_makes_obsolete_is_removed_whole_or_half(run):
     (run.checkpoints / "tmp-checkpoint").mkdir()
     checkpoints.forget_later(run, 9)
     assert {path.name for path in run.checkpoints.iterdir()} == {"checkpoint-2", "checkpoint-9", "tmp-checkpoint"}
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_the_batches_behind_a_checkpoint_go_to_the_card_as_those_before_it_did(monkeypatch, again):
+    monkeypatch.setattr(transformers.trainer, "skip_first_batches", accelerate.skip_first_batches)
+    for _ in range(again):
+        checkpoints.skip_without_waiting()
+    for non_blocking in (True, False):
+        loader = prepare_data_loader(DataLoader(range(6), batch_size=2), torch.device("cpu"), non_blocking=non_blocking)
+        rest = transformers.trainer.skip_first_batches(loader, 1)
+        assert rest._non_blocking == non_blocking
+        assert [batch.tolist() for batch in rest] == [[2, 3], [4, 5]]

@@ -4,8 +4,10 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from accelerate.data_loader import BatchSamplerShard
-from torch.utils.data import BatchSampler
+import torch
+from accelerate import skip_first_batches
+from accelerate.data_loader import BatchSamplerShard, prepare_data_loader
+from torch.utils.data import BatchSampler, DataLoader
 
 from finetune.training import even_shares
 from finetune.training.even_shares import EvenShares
@@ -61,6 +63,31 @@ def test_an_update_keeps_its_examples_and_its_processes_share_them_evenly(batch,
         wanted = sum(lengths[before[8 * update + place]] for place in shares[0])
         assert sum(lengths[example] for example in mine) == wanted
     assert order[16:] == before[16:], "less than an update stays as it comes"
+
+
+def test_a_resume_goes_on_with_the_same_updates_in_every_epoch():
+    lengths = [10 * (1 + example % 7) + example for example in range(18)]
+
+    def loader(process: int):
+        plain = DataLoader(range(18), batch_size=2, shuffle=True)
+        made = prepare_data_loader(
+            plain, torch.device("cpu"), num_processes=2, process_index=process, put_on_device=False,
+            use_seedable_sampler=True, data_seed=5,
+        )  # fmt: skip
+        batches = made.batch_sampler.batch_sampler
+        batches.sampler = EvenShares(batches.sampler, lengths, 2, 2, 2)
+        return made
+
+    def epoch(loader, number: int) -> list[list[int]]:
+        loader.set_epoch(number)
+        return [batch.tolist() for batch in loader]
+
+    for process in range(2):
+        whole = loader(process)
+        epochs = [epoch(whole, number) for number in range(3)]
+        assert epochs[0] != epochs[1] != epochs[2]
+        for number in range(3):
+            assert epoch(skip_first_batches(loader(process), 2), number) == epochs[number][2:]
 
 
 def test_a_trainer_deals_out_what_its_sampler_draws():
