@@ -10,6 +10,7 @@ of the bench); what stands in none of the kinds is `other`.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ RESULTS, PICTURES = ROOT / "trials" / "results", ROOT / "assets" / "bench"
 INK, OURS, THEIRS = "#78716c", "#0f766e", "#a8a29e"
 """Text and axes; bars of ours and of the peers'. Each is seen on a white page and on a dark one."""
 
-ROW = 44
-"""Units: a line of text with its bar under it."""
+ROW, LINE, LONGEST_LINE = 44, 16, 58
+"""Units: a line of text with its bar under it, and the line alone; and how many letters it has room for."""
 
 TRAINING_KERNELS = {
     "matrix products": ("nvjet", "cutlass::Kernel"),
@@ -145,15 +146,17 @@ def many_rows(found: Mapping[str, Any]) -> str:
 
 def bars(title: str, values: Sequence[tuple[str, float]]) -> str:
     """A picture of tokens a second, a bar a way; ours are those whose names begin so."""
-    most, parts = max(value for _, value in values), []
-    for number, (name, value) in enumerate(values):
-        top = 14 + ROW * number
-        parts.append(svg.text(0, top, name, svg.SMALL))
+    most, parts, top = max(value for _, value in values), [], 14
+    for name, value in values:
+        for written in textwrap.wrap(name, LONGEST_LINE):
+            parts.append(svg.text(0, top, written, svg.SMALL))
+            top += LINE
         width = (svg.WIDTH - 70) * value / most
-        parts.append(svg.bar(0, top + 6, width, 18, OURS if name.startswith("ours") else THEIRS))
-        parts.append(svg.text(width + 6, top + 20, f"{value:,.0f}", svg.SMALL, bold=True))
+        parts.append(svg.bar(0, top - 10, width, 18, OURS if name.startswith("ours") else THEIRS))
+        parts.append(svg.text(width + 6, top + 4, f"{value:,.0f}", svg.SMALL, bold=True))
+        top += ROW - LINE
     description = "; ".join(f"{name}: {value:,.0f}" for name, value in values)
-    drawn = svg.picture(ROW * len(values) + 4, title, description, parts)
+    drawn = svg.picture(top - 10, title, description, parts)
     return drawn.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" color="{INK}" ', 1)
 
 

@@ -141,3 +141,11 @@ def test_what_failed_stands_in_the_table_and_has_no_bar():
         "| a peer | failed | | |",
         "| ours, graphs | 9.0 | 3 ms |  |",
     ]
+
+
+def test_a_long_name_is_written_in_as_many_lines_as_it_needs():
+    name = "ours on the 4-bit base, layers recomputed, inputs in host memory, 16 × 1"
+    drawn = bench_report.bars("speed", [(name, 2.0), ("peer", 1.0)])
+    texts = [text.text for text in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    assert " ".join(texts[:2]) == name and texts[2:] == ["2", "peer", "1"]
+    assert all(len(text) <= bench_report.LONGEST_LINE for text in texts)
