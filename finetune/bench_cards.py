@@ -17,17 +17,17 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from finetune import models
-from finetune.bench_training import child
+from finetune.bench_training import base_in
 from finetune.data import sources
 from finetune.recipe import ROOT, Recipe
 from finetune.review import durable
-from finetune.training import memory, metrics, runs
+from finetune.training import metrics, runs
 
 JOINED = 8
 """Conversations of the demo in a row: about 540 tokens, an update about 8,600, as with the reference corpus."""
@@ -60,9 +60,7 @@ def compare(folder: Path, shape: str | None, processes: int, steps: int) -> dict
 
     shape: a base whose dimensions are known; None takes the demo's as it is.
     """
-    base = folder / "base" if shape else models.DEMO_BASE
-    if not base.exists():
-        child("finetune.bench_measure", "build", json.dumps(asdict(memory.shape(shape))), str(base))
+    base = base_in(folder, shape)
     rows = folder / "rows.csv"
     if not rows.exists():
         join_rows(rows)

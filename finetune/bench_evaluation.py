@@ -19,19 +19,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from finetune import bench_weights, models
 from finetune.bench_measure import lengths
-from finetune.bench_training import child
+from finetune.bench_training import base_in
 from finetune.data import leakage, sources
 from finetune.data.prompts import PromptFormat
 from finetune.inference.backends import LocalBackend
 from finetune.recipe import Recipe
 from finetune.review import durable, evaluating, evaluation_batches, evaluation_figures, evaluation_order
-from finetune.training import memory
 from finetune.training.machine import machine
 
 TOKENS = 256
@@ -122,9 +120,7 @@ def scores(folder: Path, questions: int) -> dict[str, Any]:
 def prepare(folder: Path, shape: str | None, questions: int) -> Path:
     """The base, made where it is not there yet, and a corpus whose test split has so many questions."""
     folder.mkdir(parents=True, exist_ok=True)
-    base = folder / "base" if shape else models.DEMO_BASE
-    if not base.exists():
-        child("finetune.bench_measure", "build", json.dumps(asdict(memory.shape(shape))), str(base))
+    base = base_in(folder, shape)
     if not (folder / "corpus.csv").is_file():
         write_corpus(folder / "corpus.csv", rows_for(questions), "corpus" if shape else "demo")
     return base

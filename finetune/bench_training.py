@@ -81,9 +81,7 @@ def train(
     rows; None keeps nothing. RunError where the shape is not known, or `folder` holds another comparison or is in use;
     a way that fails says so in its row, and the others go on. `tell` hears of each row as it is there.
     """
-    dimensions = memory.shape(shape or str(models.DEMO_BASE))
-    if dimensions is None:
-        raise RunError(f"The dimensions of {shape} are not known. Choose llama-3.1-8b.", key="bench.shape", shape=shape)
+    dimensions = known(shape)
     ways = {json.dumps(asdict(way)): way for way in (*OURS, *(way for peer in peers for way in PEERS[peer]))}
     with contextlib.ExitStack() as stack:
         if folder is None:
@@ -96,9 +94,7 @@ def train(
         )
         stack.enter_context(durable.alone(folder, busy))
         kept = taken_up(folder, shape)
-        base = folder / "base" if shape else models.DEMO_BASE
-        if not base.exists():
-            child("finetune.bench_measure", "build", json.dumps(asdict(dimensions)), str(base))
+        base = base_in(folder, shape)
         kept["matrix_tflops"] = rate = kept["matrix_tflops"] or child("finetune.bench_measure", "matrix")["tflops"]
         rows = kept["rows"]
         for key, way in ways.items():
@@ -110,6 +106,22 @@ def train(
     found = [rows[key] for key in ways]
     told = {key: kept["where"][key] for key in ("machine", "versions")}
     return {**summary(found), "matrix_tflops": rate, "warm_up": WARM_UP, "ways": found, **told, "date": kept["date"]}
+
+
+def known(shape: str | None) -> memory.Shape:
+    """The dimensions of a base, None being the demo's; RunError where nobody knows them."""
+    dimensions = memory.shape(shape or str(models.DEMO_BASE))
+    if dimensions is None:
+        raise RunError(f"The dimensions of {shape} are not known. Choose llama-3.1-8b.", key="bench.shape", shape=shape)
+    return dimensions
+
+
+def base_in(folder: Path, shape: str | None) -> Path:
+    """Random weights in a known shape, written into the folder where they are not there yet; for None the demo's."""
+    base = folder / "base" if shape else models.DEMO_BASE
+    if not base.exists():
+        child("finetune.bench_measure", "build", json.dumps(asdict(known(shape))), str(base))
+    return base
 
 
 def taken_up(folder: Path, shape: str | None) -> dict[str, Any]:

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 
-def shares(lengths: Sequence[int], processes: int) -> list[list[int]]:
-    """Places of an update's examples by process; as many in each, so that their number has to be a multiple.
+def shares(lengths: Sequence[int], count: int, room: int | None = None) -> list[list[int]]:
+    """Places of an update's examples by share: at most `room` in each, by default as many, a whole number of them.
 
-    The longest goes first, always to whoever has the fewest tokens and still has room (Graham 1969,
+    The longest goes first, always to the share that has the fewest tokens and still has room (Graham 1969,
     https://doi.org/10.1137/0117039). With 16 examples as long as the reference corpus', the largest share has 1 % more
     tokens than the mean where two processes share, 5 % where four do; as they come it would be 11 and 31 %.
     """
-    room = len(lengths) // processes
-    shared: list[list[int]] = [[] for _ in range(processes)]
-    filled = [0] * processes
+    room = len(lengths) // count if room is None else room
+    shared: list[list[int]] = [[] for _ in range(count)]
+    filled = [0] * count
     for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        emptiest = min((one for one in range(processes) if len(shared[one]) < room), key=filled.__getitem__)
+        emptiest = min((one for one in range(count) if len(shared[one]) < room), key=filled.__getitem__)
         shared[emptiest].append(place)
         filled[emptiest] += lengths[place]
     return shared

@@ -77,7 +77,7 @@ class Told:
 
     step: int
     epoch: float | None
-    tokens: int | Delayed
+    tokens: Delayed
     """That had been learnt from, where the trainer counts them."""
     updates: int
     """Since the line before."""
@@ -131,11 +131,10 @@ def watched(trainer: type, watch: LossWatch) -> type:
             if grad_norm is not None:
                 norm = grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm
                 numbers.append(torch.as_tensor(norm, dtype=loss.dtype, device=loss.device))
-            tokens = getattr(self, "tokens_seen", 0)
             return Told(
                 step=self.state.global_step,
                 epoch=self.state.epoch,
-                tokens=Delayed(tokens) if torch.is_tensor(tokens) else tokens,
+                tokens=Delayed(torch.as_tensor(getattr(self, "tokens_seen", 0))),
                 updates=self.state.global_step - self._globalstep_last_logged,
                 numbers=Delayed(torch.stack(numbers)),
                 learning_rate=self._get_learning_rate() if learning_rate is None else learning_rate,
@@ -145,9 +144,8 @@ def watched(trainer: type, watch: LossWatch) -> type:
             """Write a line of the log; whoever hears of it finds the trainer as it was then."""
             loss, *norm = told.numbers.read()
             self._total_loss_scalar += loss
-            tokens = told.tokens.read() if isinstance(told.tokens, Delayed) else told.tokens
             now = self.state.global_step, self.state.epoch, getattr(self, "tokens_seen", 0)
-            self.state.global_step, self.state.epoch, self.tokens_seen = told.step, told.epoch, tokens
+            self.state.global_step, self.state.epoch, self.tokens_seen = told.step, told.epoch, told.tokens.read()
             watch.as_of = self.clock.time(told.numbers) if watch.late else None
             try:
                 logs = {"loss": loss / told.updates}

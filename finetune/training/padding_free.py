@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from finetune.data.prompts import IGNORED
-from finetune.training import flat_optimizer, fused_loss, host_memory, processes
+from finetune.training import even_shares, flat_optimizer, fused_loss, host_memory, processes
 
 
 def let_memory_grow() -> None:
@@ -32,23 +32,16 @@ def let_memory_grow() -> None:
 def passes(lengths: Sequence[int], most_tokens: int | None) -> list[list[int]]:
     """Places of sequences, shared out evenly among as few passes as have at most `most_tokens` tokens each.
 
-    The longest goes first, always to the emptiest pass (Graham 1969, https://doi.org/10.1137/0117039). A sequence
-    longer than `most_tokens` has a pass to itself; None puts all into one.
+    By length alone, however many are in one (`even_shares.py`). A sequence longer than `most_tokens` has a pass to
+    itself; None puts all into one.
     """
     if most_tokens is None or sum(lengths) <= most_tokens:
         return [list(range(len(lengths)))]
-    longest_first = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     fewest = math.ceil(sum(min(length, most_tokens) for length in lengths) / most_tokens)
     for count in itertools.count(fewest):
-        shared: list[list[int]] = [[] for _ in range(count)]
-        filled = [0] * count
-        for place in longest_first:
-            emptiest = filled.index(min(filled))
-            shared[emptiest].append(place)
-            filled[emptiest] += lengths[place]
-        if count == len(lengths) or all(
-            tokens <= most_tokens or len(places) == 1 for tokens, places in zip(filled, shared, strict=True)
-        ):
+        shared = even_shares.shares(lengths, count, room=len(lengths))
+        full = (places for places in shared if sum(lengths[place] for place in places) > most_tokens)
+        if count == len(lengths) or all(len(places) == 1 for places in full):
             return shared
     raise AssertionError("a pass for each sequence always does")
 
