@@ -49,7 +49,7 @@ class Way:
     recompute_mlps: int = 0
     """In so many layers."""
     offloading: bool = False
-    """Layers' inputs wait in the host's memory."""
+    """What recomputed layers keep waits in the host's memory."""
     unsloth: bool = False
     """Unsloth's own model, checkpointing and trainer, padded."""
     updates: int = WARM_UP

@@ -44,7 +44,7 @@ OURS = (
     Way("ours, each MLP recomputed", EXAMPLES, recompute_mlps=32),
     Way("ours, layers recomputed", EXAMPLES, checkpointing=True),
     Way(
-        "ours on the 4-bit base, layers recomputed, inputs in host memory",
+        "ours on the 4-bit base, layers recomputed, kept in host memory",
         EXAMPLES,
         four_bit=True,
         checkpointing=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 NAME = "varlen"
@@ -16,6 +17,10 @@ NAME = "varlen"
 
 CAPABILITY = (8, 0)
 """The least compute capability that PyTorch's varlen attention runs on: Ampere."""
+
+
+CAUSAL = {"window_size_left": -1, "window_size_right": 0}
+"""What a token sees, as FlashAttention is told beside that it is causal."""
 
 
 def register() -> str:
@@ -75,6 +80,42 @@ def attend(
     return _one_by_one(*packed, cu_seq_lens_q, scaling).unsqueeze(0), None
 
 
+def alone(query: Any, key: Any, value: Any, boundaries: Any, longest: int, scaling: float) -> tuple[Any, Any]:
+    """The same result without autograd, and what `led_back` asks for besides: (heads, tokens), None off a card.
+
+    `query` (tokens, heads, head width), `key` and `value` with as many heads or fewer, `boundaries` and `longest` as
+    `cu_seq_lens_q` and `max_length_q` above.
+    """
+    import torch
+
+    with torch.no_grad():
+        if not supported(query.device, query.dtype):
+            return _one_by_one(query, key, value, boundaries, scaling), None
+        result, sums, *_ = torch.ops.aten._flash_attention_forward(
+            query, key, value, boundaries, boundaries, longest, longest, 0.0, True, False, scale=scaling,
+            **CAUSAL,
+        )  # fmt: skip
+    return result, sums
+
+
+def led_back(
+    gradient: Any, parts: Sequence[Any], result: Any, sums: Any, boundaries: Any, longest: int, scaling: float
+) -> tuple[Any, Any, Any]:
+    """The gradients by query, key and value (`parts`) from the one by the result of `alone`; all of them as there."""
+    import torch
+
+    if sums is None:
+        parts = [part.detach().requires_grad_() for part in parts]
+        with torch.enable_grad():
+            again = _one_by_one(*parts, boundaries, scaling)
+        return torch.autograd.grad(again, parts, gradient)
+    unused = torch.zeros(2, dtype=torch.uint64, device=result.device)  # the state of a dropout that there is not
+    return torch.ops.aten._flash_attention_backward(
+        gradient.contiguous(), *parts, result, sums, boundaries, boundaries, longest, longest, 0.0, True,
+        unused, unused[:0], scale=scaling, **CAUSAL,
+    )  # fmt: skip
+
+
 def supported(device: Any, dtype: Any) -> bool:
     """Whether PyTorch's varlen attention runs on a device in a number format."""
     import torch
@@ -117,7 +158,7 @@ def _varlen(query: Any, key: Any, value: Any, boundaries: Any, longest: int, sca
         longest,
         longest,
         scale=scaling,
-        window_size=(-1, 0),  # causal
+        window_size=(CAUSAL["window_size_left"], CAUSAL["window_size_right"]),
         **_shared_heads(),
     )
 

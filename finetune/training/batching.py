@@ -25,9 +25,15 @@ ENOUGH = 8192
 recomputed took a third of a second of launches a pass on an H200 (BENCHMARKS.md). Below it, recomputing is the better
 bargain."""
 
-IN_FLIGHT = 4
-"""Layers' inputs on the card at once where they wait in the host's memory: two that leave, one that is used, one that
-comes (`host_memory.py`)."""
+KEPT = 3
+"""Tensors as wide as the residual stream that a recomputed layer keeps (`llama_layers.fuse`)."""
+
+IN_FLIGHT = 6
+"""Of these on the card at once where they wait in the host's memory (`host_memory.py`): those that leave, or those
+that are used and those that come."""
+
+HOST = 0.5
+"""Share of the host's free memory that they may take there: page-locked, it is taken from everybody else."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def _told(recipe: Recipe, machine: Machine) -> Batching:
     found = Batching(recipe, "")
     recomputed = f"the MLPs of {found.recompute_mlps} layers" if found.recompute_mlps else "nothing"
     if recipe.training.gradient_checkpointing:
-        recomputed = f"{recomputed} and the other layers whole" if found.recompute_mlps else "layers"
+        recomputed = f"{recomputed} and the other layers" if found.recompute_mlps else "layers"
     if recipe.training.activation_offloading:
         recomputed += ", what is kept for it in the host's memory"
     limit = f"at most {found.most_tokens:,} tokens" if found.most_tokens else "one batch"
@@ -204,6 +210,9 @@ def _room(recipe: Recipe, machine: Machine, shape: Shape) -> int:
     """Tokens that a pass without padding has room for in memory; at least one, and no more than a recipe may say."""
     room = USABLE * machine.available_gb * GB - fixed_bytes(recipe, machine, shape)
     most = int(room / token_bytes(recipe, machine, shape))
+    if recipe.training.activation_offloading and machine.kind == "cuda":
+        width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
+        most = min(most, int(HOST * machine.free_ram_gb * GB / (KEPT * width * shape.layers * shape.hidden)))
     return min(max(1, most), describe("training.most_tokens")["high"])
 
 
@@ -238,9 +247,9 @@ def token_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     """Without padding, what a pass takes for each of its tokens.
 
     A layer keeps two norms' inputs and what they make of them, queries, keys, values and the result, gate and
-    up unless its MLP is recomputed, and the adapters' thin products. At the peak one MLP on its way back adds the
-    product, gate and up once more, and the gradients of all three; the loss the last states and their gradient. Of a
-    layer that is recomputed whole the input is kept.
+    up, and the adapters' thin products; not what the second norm made, nor gate and up, where its MLP is recomputed,
+    and three tensors as wide as the stream where the whole layer is. At the peak one MLP on its way back adds the
+    product, gate and up once more, and the gradients of all three; the loss the last states and their gradient.
     """
     width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
     attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
@@ -252,10 +261,12 @@ def token_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     way_back = width * 6 * shape.intermediate
     ends = (4 + 4 * width) * shape.hidden
     by_mlp = min(recipe.training.recompute_mlps, shape.layers)
+    mlp = gates + width * shape.hidden
     if recipe.training.gradient_checkpointing:
-        inputs = IN_FLIGHT if recipe.training.activation_offloading else shape.layers - by_mlp
-        return inputs * width * shape.hidden + (1 + by_mlp) * layer + gates + way_back + ends
-    return shape.layers * layer + (shape.layers - by_mlp) * gates + way_back + ends
+        whole = shape.layers - by_mlp
+        kept = width * shape.hidden * (IN_FLIGHT if recipe.training.activation_offloading else KEPT * whole)
+        return kept + by_mlp * (layer - width * shape.hidden) + layer + gates + way_back + ends
+    return shape.layers * (layer + gates) - by_mlp * mlp + way_back + ends
 
 
 def _ranks(adapter: Adapter) -> int:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from finetune.training import lora_precision, residual_norm
+from finetune.training import lora_precision, recomputed_attention, residual_norm
 
 
 def fuse(model: Any, *, recompute_mlps: int = 0) -> None:
-    """Let a PEFT model's Llama layers compute fused, from now on; the first `recompute_mlps` layers recompute
-    their MLP as in `lora_precision.gated`, and nothing else, also where the model is told to recompute its layers.
+    """Let a PEFT model's Llama layers compute fused, from now on.
+
+    A model that is told to recompute its layers (`gradient_checkpointing_enable`) keeps three tensors of each as wide
+    as its residual stream, in batches without padding: the stream before attention and behind it, and what attention's
+    heads give; it makes queries, keys, values, gate and up again, and no other product. The first `recompute_mlps`
+    layers recompute their MLP as in `lora_precision.gated`, and nothing else, told or not.
 
     Raises TypeError for another architecture than Llama.
     """
@@ -72,17 +76,25 @@ def _classes() -> dict[str, type]:
         """LlamaDecoderLayer, its norms taken together with the residual stream beside them."""
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            """Around `forward` transformers' gradient checkpointing, if it is on and the MLP alone is not enough."""
-            if self.mlp.recompute:
+            """`forward`; transformers' gradient checkpointing around it only where ours does not do (`_ours`)."""
+            if self.mlp.recompute or self._ours(kwargs):
                 return torch.nn.Module.__call__(self, *args, **kwargs)
             return super().__call__(*args, **kwargs)
 
         def forward(self, hidden_states: Any, **kwargs: Any) -> Any:
             """As LlamaDecoderLayer.forward."""
             stream, states = residual_norm.normed(self.input_layernorm, hidden_states)
-            states, _ = self.self_attn(hidden_states=states, **kwargs)
+            again = not self.mlp.recompute and self._ours(kwargs)
+            made_of = {"made_of": (self.input_layernorm, stream)} if again else {}
+            states, _ = self.self_attn(hidden_states=states, **made_of, **kwargs)
             stream, states = residual_norm.normed(self.post_attention_layernorm, stream, states)
-            return stream + self.mlp(states)
+            recompute = again or self.mlp.recompute
+            return stream + self.mlp(states, (self.post_attention_layernorm, stream) if recompute else None)
+
+        def _ours(self, given: dict[str, Any]) -> bool:
+            """Whether the layer is to be recomputed and we choose what it keeps: without padding, cache and dropout."""
+            asked = self.gradient_checkpointing and self.training and not self.self_attn.attention_dropout
+            return asked and given.get("cu_seq_lens_q") is not None and given.get("past_key_values") is None
 
     class FusedAttention(modeling_llama.LlamaAttention):
         """LlamaAttention, its queries, keys and values projected together."""
@@ -96,16 +108,21 @@ def _classes() -> dict[str, type]:
             position_embeddings: Any = None,
             attention_mask: Any = None,
             past_key_values: Any = None,
+            made_of: Any = None,
             **kwargs: Any,
         ) -> tuple[Any, Any]:
-            """As LlamaAttention.forward."""
+            """As LlamaAttention.forward; `made_of`: as in `lora_precision.gated`, queries, keys and values are made
+            again for the backward pass."""
             tokens, (into, out) = hidden_states.shape[:-1], self.adapters
-            query, key, value = (
-                result.view(*tokens, -1, self.head_dim).transpose(1, 2)
-                for result in lora_precision.project(hidden_states, (self.q_proj, self.k_proj, self.v_proj), into)
-            )
-            # Looked up where Liger puts its own.
-            query, key = modeling_llama.apply_rotary_pos_emb(query, key, *position_embeddings)
+            if made_of is not None:
+                norm, stream = made_of
+                inward = functools.partial(self._packed, position_embeddings)
+                passed = kwargs["cu_seq_lens_q"], kwargs["max_length_q"], self.scaling
+                way = recomputed_attention.Way(norm, inward, *passed)
+                result = recomputed_attention.attended(hidden_states, stream, into, way)
+                (result,) = lora_precision.project(result.reshape(*tokens, -1), (self.o_proj,), out)
+                return result, None
+            query, key, value = self._inward(hidden_states, into, position_embeddings)
             if past_key_values is not None:
                 key, value = past_key_values.update(key, value, self.layer_idx)
             attend = ALL_ATTENTION_FUNCTIONS.get_interface(
@@ -118,6 +135,20 @@ def _classes() -> dict[str, type]:
             (result,) = lora_precision.project(result.reshape(*tokens, -1), (self.o_proj,), out)
             return result, weights
 
+        def _inward(self, states: Any, adapters: Any, position_embeddings: Any) -> tuple[Any, Any, Any]:
+            """Query, key and value, (batch, heads, tokens, head width) each, positions told."""
+            query, key, value = (
+                result.view(*states.shape[:-1], -1, self.head_dim).transpose(1, 2)
+                for result in lora_precision.project(states, (self.q_proj, self.k_proj, self.v_proj), adapters)
+            )
+            # Looked up where Liger puts its own.
+            return *modeling_llama.apply_rotary_pos_emb(query, key, *position_embeddings), value
+
+        def _packed(self, position_embeddings: Any, states: Any, adapters: Any) -> tuple[Any, ...]:
+            """The same of a batch without padding, (tokens, heads, head width) each."""
+            parts = self._inward(states, adapters, position_embeddings)
+            return tuple(part.squeeze(0).transpose(0, 1).contiguous() for part in parts)
+
     class FusedMLP(modeling_llama.LlamaMLP):
         """LlamaMLP as one step of autograd."""
 
@@ -125,10 +156,9 @@ def _classes() -> dict[str, type]:
         """Of gate and up, and of down; made anew by each pass through the model."""
         recompute = False
 
-        def forward(self, x: Any) -> Any:
-            """As LlamaMLP.forward."""
-            return lora_precision.gated(
-                x, self.gate_proj, self.up_proj, self.down_proj, self.adapters, recompute=self.recompute
-            )
+        def forward(self, x: Any, made_of: Any = None) -> Any:
+            """As LlamaMLP.forward; with `made_of` as in `lora_precision.gated` recomputed."""
+            layers = self.gate_proj, self.up_proj, self.down_proj
+            return lora_precision.gated(x, *layers, self.adapters, recompute=made_of is not None, made_of=made_of)
 
     return {"norm": FusedNorm, "layer": FusedLayer, "attention": FusedAttention, "mlp": FusedMLP}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune.recipe import Adapter
-from finetune.training import layer_arithmetic
+from finetune.training import layer_arithmetic, residual_norm
 
 
 def supported(adapter: Adapter) -> bool:
@@ -83,18 +83,39 @@ def project(x: Any, layers: Sequence[Any], adapters: LowRank | None = None) -> t
 
 
 def gated(
-    x: Any, gate: Any, up: Any, down: Any, adapters: Sequence[LowRank] | None = None, *, recompute: bool = False
+    x: Any,
+    gate: Any,
+    up: Any,
+    down: Any,
+    adapters: Sequence[LowRank] | None = None,
+    *,
+    recompute: bool = False,
+    made_of: tuple[Any, Any] | None = None,
 ) -> Any:
     """Llama's MLP, `down(silu(gate(x)) * up(x))`, (…, width) to (…, width).
 
     Of what lies between only gate and up are kept for the backward pass; with `recompute` not even those, which is
     more than half of what a layer keeps, for about half of a layer's forward pass more. `adapters`: of gate and up
-    together, and of down, where they are at hand.
+    together, and of down, where they are at hand. `made_of`: the norm and the residual stream that x was made of,
+    which is kept anyway: with `recompute` x is not, either.
     """
     into, out = adapters or low_rank([(gate, up), (down,)], x.dtype)
-    flat = x.reshape(-1, x.shape[-1])
+    norm, stream = made_of if made_of and recompute else (None, None)
+    flat, stream = (None if one is None else one.reshape(-1, one.shape[-1]) for one in (x, stream))
     bases = [frozen(layer) for layer in (gate, up, down)]
-    return _functions()["gated"].apply(flat, recompute, bases, into.a, *into.bs, out.a, *out.bs).view(x.shape)
+    way = MLP(bases, recompute, norm)
+    given = None if stream is None else stream.detach()
+    return _functions()["gated"].apply(flat, given, way, into.a, *into.bs, out.a, *out.bs).view(x.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class MLP:
+    """How `gated` computes: its frozen gate, up and down, and what of it is made again for the backward pass."""
+
+    layers: list[Any]
+    recompute: bool
+    norm: Any
+    """That makes x of a stream again; None where x is kept."""
 
 
 def frozen(layer: Any) -> Any:
@@ -213,19 +234,23 @@ def _functions() -> dict[str, type]:
 
         @staticmethod
         def forward(
-            ctx: Any, x: Any, recompute: bool, layers: list[Any], a: Any, b_gate: Any, b_up: Any, a_out: Any, b_out: Any
+            ctx: Any, x: Any, stream: Any, way: MLP, a: Any, b_gate: Any, b_up: Any, a_out: Any, b_out: Any
         ) -> Any:
-            (gate, up), thin = forward(x, a, layers[:2], (b_gate, b_up))
-            (result,), thin_out = forward(layer_arithmetic.middle(gate, up), a_out, layers[2:], (b_out,))
-            kept = (None, None) if recompute else (gate, up)
-            ctx.save_for_backward(x, a, b_gate, b_up, a_out, b_out, thin, thin_out, *kept)
-            ctx.layers = layers
+            (gate, up), thin = forward(x, a, way.layers[:2], (b_gate, b_up))
+            (result,), thin_out = forward(layer_arithmetic.middle(gate, up), a_out, way.layers[2:], (b_out,))
+            kept = (None, None) if way.recompute else (gate, up)
+            source = x if way.norm is None else stream
+            ctx.save_for_backward(source, a, b_gate, b_up, a_out, b_out, thin, thin_out, *kept)
+            ctx.way = way
             return result
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[Any, ...]:
             x, a, b_gate, b_up, a_out, b_out, thin, thin_out, gate, up = ctx.saved_tensors
-            first, last = ctx.layers[:2], ctx.layers[2:]
+            way = ctx.way
+            first, last = way.layers[:2], way.layers[2:]
+            if way.norm is not None:
+                x = residual_norm.again(way.norm, x)
             if gate is None:
                 (gate, up), _ = forward(x, a, first, (b_gate, b_up))
             by_product, by_thin = by_input((gradient,), a_out, last, (b_out,))

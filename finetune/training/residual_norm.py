@@ -25,6 +25,16 @@ def normed(module: Any, stream: Any, added: Any = None, *, way: Any = None) -> t
     return _function().apply(stream, added, module.weight, module.variance_epsilon)
 
 
+def again(module: Any, stream: Any) -> Any:
+    """What a norm made of a stream, once more and without autograd, to the last bit."""
+    import torch
+
+    with torch.no_grad():
+        if not layer_arithmetic.on_card(stream):
+            return module(stream)
+        return layer_arithmetic.norm(stream, None, module.weight, module.variance_epsilon)[1]
+
+
 @functools.cache
 def _function() -> type:
     import torch

@@ -159,6 +159,8 @@ def expected(recipe: Recipe, machine: Machine, shape: Shape, mean_tokens: float,
     return batch * mean_tokens / (passes(recipe) * seconds)
 
 
-def passes(recipe: Recipe) -> int:
-    """Forward and back, which costs the same again as the base is frozen; recomputing adds one."""
-    return 3 if recipe.training.gradient_checkpointing else 2
+def passes(recipe: Recipe) -> float:
+    """Forward and back, which costs the same again as the base is frozen; recomputing adds one, ours half of one."""
+    if not recipe.training.gradient_checkpointing:
+        return 2
+    return 2.5 if recipe.training.padding_free else 3

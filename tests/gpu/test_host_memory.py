@@ -63,6 +63,33 @@ def test_the_inputs_of_most_layers_take_no_memory_of_the_card(layers):
     assert without - with_host > (LAYERS - 5) * tokens * WIDTH * 2
 
 
+def test_what_is_kept_for_two_purposes_goes_once_and_comes_back_in_either_shape(layers):
+    kept = HostMemory()
+    x = torch.randn(4096, WIDTH, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    with kept.saving():
+        state = x * 2
+        flat = state.view(-1)
+        found = (state**2).sum() + (flat**3).sum()
+    assert len(kept._sent) == 1 and kept._sent[0].uses == 2
+    found.backward(retain_graph=True)
+    first = x.grad.clone()
+    assert kept._sent[0].here is None, "nobody wants it any more"
+    x.grad = None
+    found.backward()  # which is not what training does, and finds it all the same
+    plain = x.detach().requires_grad_()
+    state = plain * 2
+    ((state**2).sum() + (state.view(-1) ** 3).sum()).backward()
+    assert torch.equal(first, plain.grad) and torch.equal(x.grad, plain.grad)
+
+
+def test_what_was_written_to_meanwhile_goes_once_more(layers):
+    kept, places = HostMemory(), []
+    x = torch.ones(4096, WIDTH, device="cuda", dtype=torch.bfloat16)
+    for value in (1, 2):
+        places.append(kept._pack(x.fill_(value)))
+    assert [int(kept._unpack(place)[0, 0]) for place in places] == [1, 2] and len(kept._sent) == 2
+
+
 def test_a_pass_that_was_given_up_leaves_the_next_one_whole(layers):
     kept = HostMemory()
     x = torch.randn(4096, WIDTH, device="cuda", dtype=torch.bfloat16, requires_grad=True)

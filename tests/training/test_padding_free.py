@@ -1,5 +1,6 @@
 """Batches without padding in TRL's own trainer: the same training as with padding, whatever the passes."""
 
+import contextlib
 import gc
 import math
 import os
@@ -12,7 +13,7 @@ from trl import SFTConfig, SFTTrainer
 
 from finetune.data.prompts import IGNORED
 from finetune.models import load_base
-from finetune.training import attention, cpu, fused_loss, llama_layers, lora_precision, padding_free
+from finetune.training import attention, cpu, fused_loss, host_memory, llama_layers, lora_precision, padding_free
 from tests.conftest import kept_environment
 
 EVERY = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -93,7 +94,7 @@ def examples() -> list[dict[str, list[int]]]:
 
 
 def trained(base, folder, *, padded: bool = False, most: int | None = None, batch: int = 4, four_bit: bool = False,
-            recompute: bool = False, checkpointing: bool = False, optim: str = "adamw_torch",
+            mlps: int = 0, checkpointing: bool = False, optim: str = "adamw_torch",
             before: bool = True):  # fmt: skip
     """Three updates of four examples; the trainer, and what it logged of each update and evaluation.
 
@@ -107,7 +108,7 @@ def trained(base, folder, *, padded: bool = False, most: int | None = None, batc
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=EVERY))
     learning = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     if not padded:
-        llama_layers.fuse(model, recompute_mlps=2 if recompute else 0)
+        llama_layers.fuse(model, recompute_mlps=mlps)
     config = SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=batch,
@@ -160,8 +161,9 @@ def reference(tiny_base, tmp_path_factory):
         {"batch": 2},
         {"batch": 1},
         {"batch": 2, "most": 30},
-        {"recompute": True},
+        {"mlps": 2},
         {"checkpointing": True, "most": 70},
+        {"checkpointing": True, "mlps": 1},
     ],
 )
 def test_losses_gradients_and_weights_are_those_of_padded_batches(tiny_base, tmp_path, reference, way):
@@ -193,18 +195,22 @@ def test_losses_are_those_of_padded_batches_on_a_4_bit_base(tiny_base, tmp_path)
 
 
 @pytest.mark.gpu
-def test_on_a_card_16_bits_and_its_kernels_give_the_gradients_of_float32_on_a_cpu(tiny_base):
+def test_on_a_card_16_bits_and_its_kernels_give_the_gradients_of_float32_on_a_cpu(tiny_base, monkeypatch):
     if not (torch.cuda.is_available() and attention.supported("cuda", torch.bfloat16)):
         pytest.skip("needs a GPU of compute capability 8.0")
     exact, by_exact = on("cpu", torch.float32, tiny_base)  # first: Liger takes transformers' classes over for good
-    for recompute in (False, True):
-        ours, by_ours = on("cuda", torch.bfloat16, tiny_base, recompute)
+    kept = host_memory.HostMemory()
+    monkeypatch.setattr(host_memory, "LEAST", 1)
+    layers, hosted = {"checkpointing": True}, {"checkpointing": True, "saving": kept.saving}
+    for way in ({}, {"mlps": 2}, layers, {"mlps": 1, **layers}, hosted, hosted):
+        ours, by_ours = on("cuda", torch.bfloat16, tiny_base, **way)
         assert ours == pytest.approx(exact, rel=0.02) and by_ours.keys() == by_exact.keys()
         for name, gradient in by_exact.items():
-            assert (by_ours[name] - gradient).norm() <= 0.1 * gradient.norm(), name
+            assert (by_ours[name] - gradient).norm() <= 0.1 * gradient.norm(), (way, name)
+    assert len(kept._sent) >= 2 * 3
 
 
-def on(device, dtype, base, recompute=False):
+def on(device, dtype, base, *, mlps=0, checkpointing=False, saving=contextlib.nullcontext):
     """The loss of the examples, and its gradients, computed there."""
     model, _ = load_base(str(base), four_bit=False, dtype=str(dtype)[6:], attention=attention.register())
     model = get_peft_model(
@@ -214,11 +220,15 @@ def on(device, dtype, base, recompute=False):
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = (torch.randn(parameter.shape, generator=random) * 0.05).to(device)
-    llama_layers.fuse(model, recompute_mlps=2 if recompute else 0)
+    llama_layers.fuse(model, recompute_mlps=mlps)
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+        model.train()
     batch = padding_free.collator()(examples())
     batch = {name: part.to(device) if torch.is_tensor(part) else part for name, part in batch.items()}
     labels = batch["labels"][0, 1:]
-    states = padding_free.hidden_states(model, batch)[:-1][labels != IGNORED]
+    with saving():
+        states = padding_free.hidden_states(model, batch)[:-1][labels != IGNORED]
     loss = fused_loss.cross_entropy(states, model.get_output_embeddings().weight, labels[labels != IGNORED])
     loss.backward()
     return loss.item(), {name: p.grad.float().cpu() for name, p in model.named_parameters() if p.grad is not None}
@@ -228,23 +238,31 @@ def on(device, dtype, base, recompute=False):
 def test_all_modules_learn_in_training_mode_and_recompute_where_they_are_told(
     tiny_base, tmp_path, monkeypatch, checkpointing
 ):
-    modes, mlps = [], []
-    states, gated = padding_free.hidden_states, lora_precision.gated
+    modes, mlps, projected = [], [], []
+    states, gated, project = padding_free.hidden_states, lora_precision.gated, lora_precision.project
 
     def noted(model, *given):
         modes.append((torch.is_grad_enabled(), {module.training for module in model.modules()}))
         return states(model, *given)
 
     def counted(*given, **more):
-        mlps.append(torch.is_grad_enabled())
+        mlps.append((torch.is_grad_enabled(), more["recompute"], more["made_of"] is not None))
         return gated(*given, **more)
+
+    def told(x, layers, *given):
+        projected.append(len(layers))
+        return project(x, layers, *given)
 
     monkeypatch.setattr(padding_free, "hidden_states", noted)
     monkeypatch.setattr(lora_precision, "gated", counted)
+    monkeypatch.setattr(lora_precision, "project", told)
     trainer, _ = trained(tiny_base, tmp_path, checkpointing=checkpointing, before=False)
     assert modes == 3 * [(True, {True}), (False, {False})]  # an update, an evaluation
     layers = trainer.model.config.num_hidden_layers
-    assert sum(mlps) == 3 * layers * (2 if checkpointing else 1)
+    learning = (True, checkpointing, checkpointing)
+    assert mlps == 3 * (layers * [learning] + layers * [(False, False, False)]), "no MLP whole a second time"
+    again = layers * checkpointing
+    assert (projected.count(3), projected.count(1)) == (3 * (2 * layers + again), 3 * 2 * layers)
 
 
 def test_a_pass_that_is_filled_up_gives_the_same_states_and_no_more(tiny_base):
