@@ -25,6 +25,29 @@ def keep_precision(accelerator: Any) -> None:
         )
 
 
+def gathering_callback() -> Any:
+    """A callback that has each part that learns nothing gathered once, before anything else.
+
+    Where gradients are summed in another format than they are made in and an update has several passes, FSDP2 looks in
+    every part for a gradient, and does not find the place for one where the part was never gathered
+    (`FSDPParam.to_accumulated_grad_if_needed` in PyTorch 2.11 and 2.13): the output matrix is, whose forward TRL's
+    `chunked_nll` goes past.
+    """
+    from torch.distributed.fsdp import FSDPModule
+    from transformers import TrainerCallback
+
+    class Gathering(TrainerCallback):
+        """Costs each of those parts one gathering a run."""
+
+        def on_train_begin(self, args, state, control, model=None, **_):  # noqa: ANN001
+            for part in model.modules():
+                if isinstance(part, FSDPModule) and not any(one.requires_grad for one in part.parameters()):
+                    part.unshard()
+                    part.reshard()
+
+    return Gathering()
+
+
 def gathered(model: Any) -> dict[str, Any]:
     """The trained tensors whole, where each process holds a part of them; all of them have to ask."""
     trained = {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}

@@ -204,6 +204,7 @@ def build_trainer(run: Run, recipe: Recipe) -> tuple[Any, prompts.PromptFormat]:
             parameter.data = learning[name]  # float32 master weights; autocast computes in 16 bits
     if processes.sharded():
         sharded.keep_precision(trainer.accelerator)
+        trainer.add_callback(sharded.gathering_callback())
     return trainer, style
 
 
