@@ -189,7 +189,7 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "For batches without padding only; 0 takes what memory holds, and less learns the same if memory runs out.",
     ),
     "training.recompute_mlps": (
-        "শুধু ফাঁকা না ভরা ব্যাচে লাগে, auto নিজেই ঠিক করে; শেখা একই থাকে, মেমোরি বাঁচে, সময় একটু বেশি লাগে।",
+        "শুধু প্যাডিং ছাড়া ব্যাচে লাগে, auto নিজেই ঠিক করে; শেখা একই থাকে, মেমোরি বাঁচে, সময় একটু বেশি লাগে।",
         "For batches without padding only, and auto sees to it: learns the same in less memory and a little more time.",
     ),
     "training.max_length": (

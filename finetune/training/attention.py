@@ -90,7 +90,7 @@ def alone(query: Any, key: Any, value: Any, boundaries: Any, longest: int, scali
 
     with torch.no_grad():
         if not supported(query.device, query.dtype):
-            return _one_by_one(query, key, value, boundaries, scaling), None
+            return _one_by_one(query, key, value, boundaries, scaling).contiguous(), None
         result, sums, *_ = torch.ops.aten._flash_attention_forward(
             query, key, value, boundaries, boundaries, longest, longest, 0.0, True, False, scale=scaling,
             **CAUSAL,

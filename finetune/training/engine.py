@@ -38,9 +38,9 @@ def chosen(recipe: Recipe, machine: Machine, installed: bool, processes: int = 1
     """The engine for a recipe on a machine; `installed`: whether Unsloth is, `processes`: that train it together.
 
     Where batches can do without padding it is `transformers`: on an H200, with random weights in the shape of Llama
-    3.1 8B, it trains 17,001 real tokens a second where Unsloth comes to 7,801 and TRL + PEFT to 3,575 in batches of 8
-    (BENCHMARKS.md). With padding it is Unsloth, by the same figures, and in less memory: 17.8 GB to 25.2. What needs
-    padding is mostly a small card, and a T4 has not been measured.
+    3.1 8B, it trains 17,311 real tokens a second where Unsloth comes to 9,246 in batches of 16 and TRL + PEFT to 3,429
+    in batches of 8 (BENCHMARKS.md). With padding it is Unsloth, by the same figures, and in less memory: 18.5 GB to
+    25.2. What needs padding is mostly a small card, and a T4 has not been measured.
     RunError where a recipe names an engine that cannot work here.
     """
     wanted = recipe.training.engine

@@ -37,7 +37,7 @@ Both from TRL + PEFT with checkpointing, measured before on another H200: batch 
 3,941 (8,328 with padding). Passes over mean lengths of 518 tokens then take 0.60 and 2.1 s."""
 
 UTILISATION_PADDING_FREE = 0.55
-"""The same without padding, launches and all: 17,001 tokens a second on an H200, 16 examples a pass (BENCHMARKS.md)."""
+"""The same without padding, launches and all: 17,311 tokens a second on an H200, 16 examples a pass (BENCHMARKS.md)."""
 
 SPREAD = 0.28
 """How much longer than the mean the longest of a batch is, for each doubling of the batch: 2.1 times at 16 in those
