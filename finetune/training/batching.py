@@ -81,19 +81,20 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bo
         return Batching(settled, why)
     if shape is None:
         return _told(recipe, machine)
-    *_, (smallest, _) = _options(recipe, machine, shape)
-    if auto and not recipe.base.load_in_4bit and not _room(smallest, _empty(machine), shape) >= t.max_length:
+    most = max(room for _, room in _options(recipe, _empty(machine), shape))
+    if auto and not recipe.base.load_in_4bit and most < t.max_length:
         found = _without_padding(recipe.with_settings({"base.load_in_4bit": True}), machine, shape)
         return Batching(found.recipe, f"{found.why}; {_four_bit_because(recipe, machine, shape)}")
     return _without_padding(recipe, machine, shape)
 
 
 def _without_padding(recipe: Recipe, machine: Machine, shape: Shape) -> Batching:
-    """The quickest way whose passes have room for enough tokens."""
+    """The quickest way whose passes have room for enough tokens, or else the one that has room for the most."""
     t = recipe.training
     needed = max(t.max_length, min(ENOUGH, recipe.effective_batch * t.max_length))
     options = list(_options(recipe, machine, shape))
-    settled, room = next((one for one in options if one[1] >= needed), options[-1])
+    enough = (one for one in options if one[1] >= needed)
+    settled, room = next(enough, max(options, key=lambda one: one[1]))
     most = t.most_tokens or room
     if t.plan == "auto":
         most = min(most, room)

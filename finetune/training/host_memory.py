@@ -77,8 +77,11 @@ class HostMemory:
 
     def saving(self) -> Any:
         """Tensors that autograd saves within it go to the host; those of the pass before are not wanted any more."""
+        import torch
         from torch.autograd.graph import saved_tensors_hooks
 
+        if self._stream is not None:  # what was fetched for a pass that was given up may still be on its way
+            torch.cuda.current_stream(self._stream.device).wait_stream(self._stream)
         self._sent, self._leaving, self._filled = [], [], (0, 0)
         return saved_tensors_hooks(self._pack, self._unpack)
 
