@@ -269,8 +269,8 @@ _EXPLANATIONS: dict[str, tuple[str, str]] = {
         "How often loss and other metrics are written down; raise it for a very long run.",
     ),
     "training.gradient_checkpointing": (
-        "মেমোরি ফুরোলে চালু করুন: মেমোরি অনেক কম লাগে, সময় প্রায় তিন ভাগের এক ভাগ বাড়ে।",
-        "Turn it on if memory runs out: far less memory, for about a third more time.",
+        "মেমোরি ফুরোলে চালু করুন: মেমোরি অনেক কম লাগে, সময় চার ভাগের এক ভাগ থেকে তিন ভাগের এক ভাগ বাড়ে।",
+        "Turn it on if memory runs out: far less memory, for a quarter to a third more time.",
     ),
     "training.activation_offloading": (
         "গ্রেডিয়েন্ট চেকপয়েন্টিং চালু থাকলে GPU-র মেমোরি আরও বাঁচে, সময় প্রায় একই থাকে; auto নিজেই ঠিক করে।",

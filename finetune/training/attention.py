@@ -80,8 +80,8 @@ def attend(
     return _one_by_one(*packed, cu_seq_lens_q, scaling).unsqueeze(0), None
 
 
-def alone(query: Any, key: Any, value: Any, boundaries: Any, longest: int, scaling: float) -> tuple[Any, Any]:
-    """The same result without autograd, and what `led_back` asks for besides: (heads, tokens), None off a card.
+def forward(query: Any, key: Any, value: Any, boundaries: Any, longest: int, scaling: float) -> tuple[Any, Any]:
+    """The same result without autograd, and what `backward` asks for besides: (heads, tokens), None off a card.
 
     `query` (tokens, heads, head width), `key` and `value` with as many heads or fewer, `boundaries` and `longest` as
     `cu_seq_lens_q` and `max_length_q` above.
@@ -98,10 +98,10 @@ def alone(query: Any, key: Any, value: Any, boundaries: Any, longest: int, scali
     return result, sums
 
 
-def led_back(
+def backward(
     gradient: Any, parts: Sequence[Any], result: Any, sums: Any, boundaries: Any, longest: int, scaling: float
 ) -> tuple[Any, Any, Any]:
-    """The gradients by query, key and value (`parts`) from the one by the result of `alone`; all of them as there."""
+    """The gradients by query, key and value (`parts`) from the one by the result of `forward`; all of them as there."""
     import torch
 
     if sums is None:

@@ -21,9 +21,8 @@ USABLE = 0.95
 """Share of the memory that the peak may take: PyTorch's allocator never gets by without gaps."""
 
 ENOUGH = 8192
-"""Tokens a pass from which on a card has more to do than its host has kernels to launch: the 4-bit base with its layers
-recomputed took a third of a second of launches a pass on an H200 (BENCHMARKS.md). Below it, recomputing is the better
-bargain."""
+"""Tokens a pass from which on a card has more to do than its host has kernels to launch (an H200's took 0.7 s for 9,987
+with layers recomputed, of which a slow host's launches are a third). Below it, recomputing is the better bargain."""
 
 KEPT = 3
 """Tensors as wide as the residual stream that a recomputed layer keeps (`llama_layers.fuse`)."""
@@ -32,8 +31,9 @@ IN_FLIGHT = 6
 """Of these on the card at once where they wait in the host's memory (`host_memory.py`): those that leave, or those
 that are used and those that come."""
 
-HOST = 0.5
-"""Share of the host's free memory that they may take there: page-locked, it is taken from everybody else."""
+HOST = 0.4
+"""Share of the host's free memory that they may take there, of which `host_memory.py` wastes up to a fifth more:
+page-locked, it is taken from everybody else."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bo
         return Batching(settled, why)
     if shape is None:
         return _told(recipe, machine)
-    most = max(room for _, room in _options(recipe, _empty(machine), shape))
+    # By the card alone, as if it were empty: what is learnt does not go by what else a machine does just now.
+    options = _options(recipe, _empty(machine), shape)
+    most = max(room for settled, room in options if not (auto and settled.training.activation_offloading))
     if auto and not recipe.base.load_in_4bit and most < t.max_length:
         found = _without_padding(recipe.with_settings({"base.load_in_4bit": True}), machine, shape)
         return Batching(found.recipe, f"{found.why}; {_four_bit_because(recipe, machine, shape)}")
@@ -212,8 +214,7 @@ def _room(recipe: Recipe, machine: Machine, shape: Shape) -> int:
     room = USABLE * machine.available_gb * GB - fixed_bytes(recipe, machine, shape)
     most = int(room / token_bytes(recipe, machine, shape))
     if recipe.training.activation_offloading and machine.kind == "cuda":
-        width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
-        most = min(most, int(HOST * machine.free_ram_gb * GB / (KEPT * width * shape.layers * shape.hidden)))
+        most = min(most, int(HOST * machine.free_ram_gb * GB / kept_bytes(recipe, machine, shape)))
     return min(max(1, most), describe("training.most_tokens")["high"])
 
 
@@ -231,7 +232,7 @@ def peak_gb(recipe: Recipe, machine: Machine, shape: Shape, longest: int) -> flo
 
 def fixed_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     """Without padding, what a run takes whatever a pass holds: base, adapter, optimizer, a chunk of logits."""
-    width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
+    width = _width(recipe, machine)
     optimizer = memory.OPTIMIZER[recipe.training.optim if machine.kind == "cuda" else "adamw_torch"]
     adapter = shape.trained(recipe.adapter) * (4 + 4 + optimizer + width)
     logits = fused_loss.CHUNK * shape.vocabulary * 2 * (width + 4)
@@ -245,29 +246,57 @@ def fixed_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
 
 
 def token_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
-    """Without padding, what a pass takes for each of its tokens.
+    """Without padding, what a pass takes for each of its tokens, on the card if there is one.
 
-    A layer keeps two norms' inputs and what they make of them, queries, keys, values and the result, gate and
-    up, and the adapters' thin products; not what the second norm made, nor gate and up, where its MLP is recomputed,
-    and three tensors as wide as the stream where the whole layer is. At the peak one MLP on its way back adds the
-    product, gate and up once more, and the gradients of all three; the loss the last states and their gradient.
+    Besides what layers keep, at the peak one MLP on its way back has the product, gate and up once more, and the
+    gradients of all three, and one that is recomputed gate and up; the loss has the last states and their gradient.
     """
-    width = memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
-    attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    gates = width * 2 * shape.intermediate
-    norms = width * 4 * shape.hidden
-    if machine.kind == "cpu":  # no kernels of ours: transformers' norms keep a copy of their inputs in float32
-        norms = (4 + width) * 2 * shape.hidden
-    layer = norms + width * (2 * attention_width + 2 * kv + _ranks(recipe.adapter))
+    width = _width(recipe, machine)
     way_back = width * 6 * shape.intermediate
     ends = (4 + 4 * width) * shape.hidden
-    by_mlp = min(recipe.training.recompute_mlps, shape.layers)
-    mlp = gates + width * shape.hidden
+    kept = kept_bytes(recipe, machine, shape)
+    if not recipe.training.gradient_checkpointing:
+        return kept + way_back + ends
+    if recipe.training.activation_offloading:
+        wide = width * shape.hidden
+        whole = shape.layers - min(recipe.training.recompute_mlps, shape.layers)
+        kept += wide * (IN_FLIGHT - KEPT * whole)
+    return kept + width * 2 * shape.intermediate + way_back + ends
+
+
+def kept_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
+    """What all layers keep of a token for the backward pass.
+
+    A layer keeps what `_layer_bytes` says, gate and up; neither these nor what the second norm made where its MLP is
+    recomputed, and KEPT tensors and the adapters' thin products where the whole layer is.
+    """
+    width, by_mlp = _width(recipe, machine), min(recipe.training.recompute_mlps, shape.layers)
+    layer, gates, wide = _layer_bytes(recipe, machine, shape), width * 2 * shape.intermediate, width * shape.hidden
+    copies = _norms_in_float32(machine, width) * 2 * shape.hidden
+    rest = shape.layers - by_mlp
     if recipe.training.gradient_checkpointing:
-        whole = shape.layers - by_mlp
-        kept = width * shape.hidden * (IN_FLIGHT if recipe.training.activation_offloading else KEPT * whole)
-        return kept + by_mlp * (layer - width * shape.hidden) + layer + gates + way_back + ends
-    return shape.layers * (layer + gates) - by_mlp * mlp + way_back + ends
+        rest *= KEPT * wide + copies + width * _ranks(recipe.adapter) + 4 * shape.heads
+    else:
+        rest *= layer + gates
+    return rest + by_mlp * (layer - (0 if copies else wide))
+
+
+def _layer_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
+    """Of a token in a layer: two norms' inputs and what they make of them, queries, keys, values, the result, the
+    adapters' thin products; not gate and up."""
+    width = _width(recipe, machine)
+    norms = (2 * width + _norms_in_float32(machine, width)) * 2 * shape.hidden
+    attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    return norms + width * (2 * attention_width + 2 * kv + _ranks(recipe.adapter))
+
+
+def _norms_in_float32(machine: Machine, width: int) -> int:
+    """Bytes of the copy that transformers' norms keep of a number of their inputs; kernels of ours keep none."""
+    return 4 if machine.kind == "cpu" and width < 4 else 0
+
+
+def _width(recipe: Recipe, machine: Machine) -> int:
+    return memory.WIDTHS[machine.dtype if recipe.base.dtype == "auto" else recipe.base.dtype]
 
 
 def _ranks(adapter: Adapter) -> int:

@@ -131,7 +131,7 @@ def out_of_memory(recipe: Recipe, *, evaluating: bool = False, largest_pass: Seq
     if not t.gradient_checkpointing and t.padding_free:  # which auto would take for its own to decide
         settings = "training.gradient_checkpointing=true, training.padding_free=true, training.plan=as_written"
         return RunError(
-            f"{begin} {settings}: less memory, about a third more time.",
+            f"{begin} {settings}: less memory, about a quarter more time.",
             key="run.out_of_memory.checkpointing_as_written",
             settings=settings,
         )

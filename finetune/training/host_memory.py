@@ -22,8 +22,9 @@ LEAVING = 3
 AHEAD = 2
 """Tensors that are fetched before they are wanted."""
 
-CHUNK = 1 << 29
-"""Bytes of page-locked memory that are taken at once; a power of two, which PyTorch's allocator would round them to."""
+CHUNK = 1 << 30
+"""Bytes of page-locked memory that are taken at once, or the next power of two, to which PyTorch's allocator would
+round them, that has room for four tensors: less than a fifth of it stays empty."""
 
 
 @dataclass(eq=False)
@@ -161,7 +162,7 @@ class HostMemory:
         while number < len(self._chunks) and begin + size > len(self._chunks[number]):
             number, begin = number + 1, 0
         if number == len(self._chunks):
-            chunk = max(CHUNK, 1 << (size - 1).bit_length())
+            chunk = max(CHUNK, 1 << (4 * size - 1).bit_length())
             self._chunks.append(torch.empty(chunk, dtype=torch.uint8, pin_memory=True))
         self._filled = number, begin + size
         return self._chunks[number][begin : begin + size]

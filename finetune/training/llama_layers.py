@@ -1,9 +1,9 @@
 """Llama's layers on fused products: transformers' own modules, with attention and MLP computed by `lora_precision.py`.
 
 The modules stay where they are with their weights and names, so that PEFT saves, loads and merges as ever and
-transformers generates and checkpoints as ever; only how some of their classes compute is exchanged (as PyTorch's
-`fully_shard` does). Norms and the MLP's middle have kernels of our own on a card, rotary positions go to Liger's where
-it is installed. It does not know batches or losses.
+transformers generates as ever; only how some of their classes compute is exchanged (as PyTorch's `fully_shard` does),
+and what a layer keeps that is told to recompute. Norms and the MLP's middle have kernels of our own on a card, rotary
+positions go to Liger's where it is installed. It does not know losses, nor how batches are made.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _classes() -> dict[str, type]:
         def _ours(self, given: dict[str, Any]) -> bool:
             """Whether the layer is to be recomputed and we choose what it keeps: without padding, cache and dropout."""
             asked = self.gradient_checkpointing and self.training and not self.self_attn.attention_dropout
-            return asked and given.get("cu_seq_lens_q") is not None and given.get("past_key_values") is None
+            packed = all(given.get(name) is not None for name in ("cu_seq_lens_q", "max_length_q"))
+            return asked and packed and given.get("past_key_values") is None
 
     class FusedAttention(modeling_llama.LlamaAttention):
         """LlamaAttention, its queries, keys and values projected together."""
@@ -118,8 +119,8 @@ def _classes() -> dict[str, type]:
                 norm, stream = made_of
                 inward = functools.partial(self._packed, position_embeddings)
                 passed = kwargs["cu_seq_lens_q"], kwargs["max_length_q"], self.scaling
-                way = recomputed_attention.Way(norm, inward, *passed)
-                result = recomputed_attention.attended(hidden_states, stream, into, way)
+                block = recomputed_attention.Block(norm, inward, *passed)
+                result = recomputed_attention.attended(hidden_states, stream, into, block)
                 (result,) = lora_precision.project(result.reshape(*tokens, -1), (self.o_proj,), out)
                 return result, None
             query, key, value = self._inward(hidden_states, into, position_embeddings)

@@ -6,7 +6,8 @@ thin product, the large products add to what they give, and so it is with gradie
 float32: all of them are cast together when a pass begins, and their gradients are float32 again.
 
 It knows PEFT's plain LoRA (`base + scaling * B A`, Hu et al. 2021, https://arxiv.org/abs/2106.09685) without dropout
-and without trained biases, on dense and on bitsandbytes' 4-bit layers. It does not know what is projected.
+and without trained biases, on dense and on bitsandbytes' 4-bit layers. It does not know what is projected; a norm it
+only asks to make that again.
 """
 
 from __future__ import annotations
@@ -103,9 +104,9 @@ def gated(
     norm, stream = made_of if made_of and recompute else (None, None)
     flat, stream = (None if one is None else one.reshape(-1, one.shape[-1]) for one in (x, stream))
     bases = [frozen(layer) for layer in (gate, up, down)]
-    way = MLP(bases, recompute, norm)
+    mlp = MLP(bases, recompute, norm)
     given = None if stream is None else stream.detach()
-    return _functions()["gated"].apply(flat, given, way, into.a, *into.bs, out.a, *out.bs).view(x.shape)
+    return _functions()["gated"].apply(flat, given, mlp, into.a, *into.bs, out.a, *out.bs).view(x.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,23 +235,23 @@ def _functions() -> dict[str, type]:
 
         @staticmethod
         def forward(
-            ctx: Any, x: Any, stream: Any, way: MLP, a: Any, b_gate: Any, b_up: Any, a_out: Any, b_out: Any
+            ctx: Any, x: Any, stream: Any, mlp: MLP, a: Any, b_gate: Any, b_up: Any, a_out: Any, b_out: Any
         ) -> Any:
-            (gate, up), thin = forward(x, a, way.layers[:2], (b_gate, b_up))
-            (result,), thin_out = forward(layer_arithmetic.middle(gate, up), a_out, way.layers[2:], (b_out,))
-            kept = (None, None) if way.recompute else (gate, up)
-            source = x if way.norm is None else stream
+            (gate, up), thin = forward(x, a, mlp.layers[:2], (b_gate, b_up))
+            (result,), thin_out = forward(layer_arithmetic.middle(gate, up), a_out, mlp.layers[2:], (b_out,))
+            kept = (None, None) if mlp.recompute else (gate, up)
+            source = x if mlp.norm is None else stream
             ctx.save_for_backward(source, a, b_gate, b_up, a_out, b_out, thin, thin_out, *kept)
-            ctx.way = way
+            ctx.mlp = mlp
             return result
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[Any, ...]:
             x, a, b_gate, b_up, a_out, b_out, thin, thin_out, gate, up = ctx.saved_tensors
-            way = ctx.way
-            first, last = way.layers[:2], way.layers[2:]
-            if way.norm is not None:
-                x = residual_norm.again(way.norm, x)
+            mlp = ctx.mlp
+            first, last = mlp.layers[:2], mlp.layers[2:]
+            if mlp.norm is not None:
+                x = residual_norm.again(mlp.norm, x)
             if gate is None:
                 (gate, up), _ = forward(x, a, first, (b_gate, b_up))
             by_product, by_thin = by_input((gradient,), a_out, last, (b_out,))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from finetune import models, processors
+from finetune.training import processes
 
 GB = 1e9
 
@@ -28,6 +29,7 @@ class Machine:
     """Alike to the first; 0 on a CPU."""
     cores: int
     free_ram_gb: float
+    """In all; of several processes that train here together, each one's part (`machine_now`)."""
     free_disk_gb: float
     """Where runs live."""
     dtype: str
@@ -44,10 +46,14 @@ class Machine:
 
 
 def machine_now(home: Path = Path()) -> Machine:
-    """This machine with what all processes hold on its card, this one's CUDA context among them."""
+    """This machine with what all processes hold on its card, this one's CUDA context among them.
+
+    Where a launcher has started several processes here, its free memory is divided among them.
+    """
     import torch
 
     found = machine(home)
+    found = replace(found, free_ram_gb=round(found.free_ram_gb / processes.here(), 2))
     if found.kind == "cpu":
         return found
     free, total = torch.cuda.mem_get_info(0)

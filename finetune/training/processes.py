@@ -44,6 +44,11 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
+def here() -> int:
+    """How many of them run on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
 def first() -> bool:
     """True for the process that writes the run's folder."""
     return int(os.environ.get("RANK", 0)) == 0

@@ -17,7 +17,7 @@ from finetune.training.lora_precision import LowRank
 
 
 @dataclass(frozen=True, eq=False)
-class Way:
+class Block:
     """How an attention block makes queries, keys and values, and what they see."""
 
     norm: Any
@@ -29,12 +29,12 @@ class Way:
     scaling: float
 
 
-def attended(states: Any, stream: Any, adapters: LowRank, way: Way) -> Any:
-    """What the heads give, (tokens, heads, head width), of `states`, which `way.norm` has made of `stream`.
+def attended(states: Any, stream: Any, adapters: LowRank, block: Block) -> Any:
+    """What the heads give, (tokens, heads, head width), of `states`, which `block.norm` has made of `stream`.
 
     The gradient goes back to `states` and the adapters; through the norm it is led by whoever called it.
     """
-    return _function().apply(states, stream.detach(), way, adapters.a, *adapters.bs)
+    return _function().apply(states, stream.detach(), block, adapters.a, *adapters.bs)
 
 
 @functools.cache
@@ -45,23 +45,25 @@ def _function() -> type:
         """Keeps the stream, the result and, of each head and token, the logarithm of a sum."""
 
         @staticmethod
-        def forward(ctx: Any, states: Any, stream: Any, way: Way, a: Any, *bs: Any) -> Any:
-            parts = way.inward(states, LowRank(a, bs))
-            result, sums = attention.alone(*parts, way.boundaries, way.longest, way.scaling)
+        def forward(ctx: Any, states: Any, stream: Any, block: Block, a: Any, *bs: Any) -> Any:
+            parts = block.inward(states, LowRank(a, bs))
+            result, sums = attention.forward(*parts, block.boundaries, block.longest, block.scaling)
             ctx.save_for_backward(stream, result, sums, a, *bs)
-            ctx.way = way
+            ctx.block = block
             return result
 
         @staticmethod
         def backward(ctx: Any, gradient: Any) -> tuple[Any, ...]:
             stream, result, sums, *adapters = ctx.saved_tensors
-            way = ctx.way
-            states = residual_norm.again(way.norm, stream)
+            block = ctx.block
+            states = residual_norm.again(block.norm, stream)
             inputs = [None if one is None else one.detach().requires_grad_() for one in (states, *adapters)]
             with torch.enable_grad():
-                parts = way.inward(inputs[0], LowRank(inputs[1], tuple(inputs[2:])))
+                parts = block.inward(inputs[0], LowRank(inputs[1], tuple(inputs[2:])))
             values = [part.detach() for part in parts]
-            by_parts = attention.led_back(gradient, values, result, sums, way.boundaries, way.longest, way.scaling)
+            by_parts = attention.backward(
+                gradient, values, result, sums, block.boundaries, block.longest, block.scaling
+            )
             learning = [one for one in inputs if one is not None]
             found = iter(torch.autograd.grad(parts, learning, by_parts))
             by_states, *by_adapters = (None if one is None else next(found) for one in inputs)

@@ -19,7 +19,7 @@ def normed(module: Any, stream: Any, added: Any = None, *, way: Any = None) -> t
     Both (…, width). Off a card, and where the norm learns, it is PyTorch's own addition and `way`, by default the
     module itself.
     """
-    if not layer_arithmetic.on_card(stream) or module.weight.requires_grad:
+    if not _by_kernel(module, stream):
         stream = stream if added is None else stream + added
         return stream, (way or module)(stream)
     return _function().apply(stream, added, module.weight, module.variance_epsilon)
@@ -30,9 +30,13 @@ def again(module: Any, stream: Any) -> Any:
     import torch
 
     with torch.no_grad():
-        if not layer_arithmetic.on_card(stream):
+        if not _by_kernel(module, stream):
             return module(stream)
         return layer_arithmetic.norm(stream, None, module.weight, module.variance_epsilon)[1]
+
+
+def _by_kernel(module: Any, stream: Any) -> bool:
+    return layer_arithmetic.on_card(stream) and not module.weight.requires_grad
 
 
 @functools.cache

@@ -121,6 +121,7 @@ def test_a_norm_is_the_same_with_the_stream_beside_it_and_its_gradients(monkeypa
             stream, result = residual_norm.normed(norm, *given.values())
             by = torch.autograd.grad((stream * beside + result * behind).sum(), given.values())
             assert launched == ["norm", "norm_backward"] * on
+            assert torch.equal(residual_norm.again(norm, stream.detach()), result), "to the last bit"
         found.append({"stream": stream, "result": result, **dict(zip(given, by, strict=True))})
     assert_near(found[1], found[0], NEAR[dtype])
 

@@ -47,7 +47,7 @@ def test_each_sequence_attends_as_if_it_were_alone():
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def test_led_back_by_hand_gradients_are_those_of_autograd(device):
+def test_backward_by_hand_gradients_are_those_of_autograd(device):
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     if device == "cuda" and not (torch.cuda.is_available() and attention.supported("cuda", dtype)):
         pytest.skip("needs a GPU of compute capability 8.0")
@@ -56,10 +56,10 @@ def test_led_back_by_hand_gradients_are_those_of_autograd(device):
     wanted = attended(parts, [4, 7])[0]
     packed = [part[0].transpose(0, 1).contiguous().detach() for part in parts]
     around = torch.tensor([0, 4, 11], dtype=torch.int32, device=device), 7, 0.125
-    result, sums = attention.alone(*packed, *around)
+    result, sums = attention.forward(*packed, *around)
     assert not result.requires_grad and (sums is None) == (device == "cpu")
     torch.testing.assert_close(result, wanted)
-    by_hand = attention.led_back(weights, packed, result, sums, *around)
+    by_hand = attention.backward(weights, packed, result, sums, *around)
     for ours, theirs in zip(by_hand, torch.autograd.grad((wanted * weights).sum(), parts), strict=True):
         torch.testing.assert_close(ours, theirs[0].transpose(0, 1))
 

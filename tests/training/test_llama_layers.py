@@ -53,6 +53,21 @@ def test_gradients_are_the_same_with_any_kind_of_recomputing(pair, checkpointing
         assert (found[name] - gradient).norm() <= 1e-3 * gradient.norm(), name
 
 
+@pytest.mark.parametrize("given", [{}, {"dropout": 0.1}, {"cache": True}, {"longest": False}])
+def test_what_a_recomputed_layer_keeps_is_ours_only_without_padding_cache_and_dropout(pair, given):
+    _, fused = pair
+    fused.gradient_checkpointing_enable()
+    fused.train()
+    layer = fused.get_base_model().model.layers[0]
+    layer.self_attn.attention_dropout = given.get("dropout", 0.0)
+    said = {"cu_seq_lens_q": torch.tensor([0, 15]), "max_length_q": 15, "past_key_values": given.get("cache")}
+    if given.get("longest") is False:
+        del said["max_length_q"]
+    assert layer._ours(said) is (not given)
+    fused.eval()
+    assert not layer._ours(said)
+
+
 def test_every_pass_takes_the_adapters_as_they_are_then(pair):
     _, fused = pair
     with torch.no_grad():

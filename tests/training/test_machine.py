@@ -69,3 +69,9 @@ def test_a_card_is_told_by_its_own_name_and_memory(monkeypatch, cards):
     assert (here.dtype, here.capability) == ("float16", (7, 5))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (9_642_329_088, 15_642_329_088))
     assert (here.available_gb, machine_now().available_gb) == (15.64, pytest.approx(9.64))
+
+
+def test_several_processes_of_one_machine_share_its_free_memory(monkeypatch):
+    alone = machine_now().free_ram_gb
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert machine_now().free_ram_gb == pytest.approx(alone / 4, rel=0.2)

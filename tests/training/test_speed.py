@@ -36,6 +36,13 @@ def test_recomputing_four_bits_on_a_cpu_and_fewer_cores_cost_time():
     assert rate(Machine("cpu", "AMD EPYC", 16.0, 0, 1, 14.0, 50.0, "bfloat16")) == pytest.approx(rate() / 2)
 
 
+def test_recomputing_without_padding_costs_a_quarter_and_with_it_a_half():
+    recipe = Recipe.read("llama-3.1-8b").with_settings({"training.gradient_checkpointing": False})
+    kept, again = speed.passes(recipe), speed.passes(recipe.with_settings({"training.gradient_checkpointing": True}))
+    free = {"training.gradient_checkpointing": True, "training.padding_free": True}
+    assert (again / kept, speed.passes(recipe.with_settings(free)) / kept) == (1.5, 1.25)
+
+
 @pytest.mark.parametrize(
     ("names", "faster"),
     [
