@@ -21,8 +21,9 @@ USABLE = 0.95
 """Share of the memory that the peak may take: PyTorch's allocator never gets by without gaps."""
 
 ENOUGH = 8192
-"""Tokens a pass from which on a card has more to do than its host has kernels to launch (an H200's took 0.7 s for 9,987
-with layers recomputed, of which a slow host's launches are a third). Below it, recomputing is the better bargain."""
+"""Tokens a pass from which on a card has more to do than its host has kernels to launch: 6,094 a pass where layers of
+the 4-bit base are recomputed, which a slow host gives out at about 45 µs each, as the padded recipe's (BENCHMARKS.md).
+Below it, recomputing is the better bargain."""
 
 KEPT = 3
 """Tensors as wide as the residual stream that a recomputed layer keeps (`llama_layers.fuse`)."""
