@@ -286,13 +286,14 @@ def _layer_bytes(recipe: Recipe, machine: Machine, shape: Shape) -> float:
     """Of a token in a layer: two norms' inputs and what they make of them, queries, keys, values, the result, the
     adapters' thin products; not gate and up."""
     width = _width(recipe, machine)
-    norms = (2 * width + _norms_in_float32(machine, width)) * 2 * shape.hidden
+    norms = (width + (_norms_in_float32(machine, width) or width)) * 2 * shape.hidden
     attention_width, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     return norms + width * (2 * attention_width + 2 * kv + _ranks(recipe.adapter))
 
 
 def _norms_in_float32(machine: Machine, width: int) -> int:
-    """Bytes of the copy that transformers' norms keep of a number of their inputs; kernels of ours keep none."""
+    """Bytes of the copy that transformers' norms keep of each number of their input, in its place; our kernels keep
+    the input."""
     return 4 if machine.kind == "cpu" and width < 4 else 0
 
 
