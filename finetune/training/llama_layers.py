@@ -115,24 +115,24 @@ def _classes() -> dict[str, type]:
             """As LlamaAttention.forward; `made_of`: as in `lora_precision.gated`, queries, keys and values are made
             again for the backward pass."""
             tokens, (into, out) = hidden_states.shape[:-1], self.adapters
+            weights = None
             if made_of is not None:
                 norm, stream = made_of
                 inward = functools.partial(self._packed, position_embeddings)
                 passed = kwargs["cu_seq_lens_q"], kwargs["max_length_q"], self.scaling
                 block = recomputed_attention.Block(norm, inward, *passed)
                 result = recomputed_attention.attended(hidden_states, stream, into, block)
-                (result,) = lora_precision.project(result.reshape(*tokens, -1), (self.o_proj,), out)
-                return result, None
-            query, key, value = self._inward(hidden_states, into, position_embeddings)
-            if past_key_values is not None:
-                key, value = past_key_values.update(key, value, self.layer_idx)
-            attend = ALL_ATTENTION_FUNCTIONS.get_interface(
-                self.config._attn_implementation, modeling_llama.eager_attention_forward
-            )
-            dropout = self.attention_dropout if self.training else 0.0
-            result, weights = attend(
-                self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
-            )
+            else:
+                query, key, value = self._inward(hidden_states, into, position_embeddings)
+                if past_key_values is not None:
+                    key, value = past_key_values.update(key, value, self.layer_idx)
+                attend = ALL_ATTENTION_FUNCTIONS.get_interface(
+                    self.config._attn_implementation, modeling_llama.eager_attention_forward
+                )
+                dropout = self.attention_dropout if self.training else 0.0
+                result, weights = attend(
+                    self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
+                )
             (result,) = lora_precision.project(result.reshape(*tokens, -1), (self.o_proj,), out)
             return result, weights
 
