@@ -10,6 +10,7 @@ from finetune import bench_report
 from finetune.__main__ import app
 from finetune.bench_measure import EXAMPLES, WARM_UP, lengths
 from finetune.recipe import ROOT
+from finetune.training import memory, memory_unpadded
 
 
 def test_the_page_holds_the_tables_of_the_committed_results():
@@ -68,8 +69,11 @@ def test_the_page_tells_what_the_hosts_memory_costs():
     here, there = bench_report.read("host-memory")["ways"]
     assert f"{here['tokens_per_second']:,.0f} tokens/s in {here['peak_gb']:.1f} GB without" in page
     assert f"{there['tokens_per_second']:,.0f} in {there['peak_gb']:.1f} with" in page
-    sent = 3 * 2 * 4096 * 32 * there["tokens"] / there["updates"]  # tensors, bytes, width, layers, tokens an update
+    llama = memory.shape("llama-3.1-8b")
+    sent = memory_unpadded.KEPT * 2 * llama.hidden * llama.layers * there["tokens"] / there["updates"]  # in 16 bits
     assert f"{sent / 1e9:.1f} GB an update each way" in page
+    copies = sorted(sum(bench_report.read("host-memory")["copies_gb_per_second"].values(), []))
+    assert f"at {copies[0]:.0f} to {copies[-1]:.0f} GB/s" in page
 
 
 def test_the_page_tells_what_two_cards_did():

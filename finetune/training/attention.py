@@ -18,7 +18,6 @@ NAME = "varlen"
 CAPABILITY = (8, 0)
 """The least compute capability that PyTorch's varlen attention runs on: Ampere."""
 
-
 CAUSAL = {"window_size_left": -1, "window_size_right": 0}
 """What a token sees, as FlashAttention is told beside that it is causal."""
 
@@ -92,8 +91,7 @@ def forward(query: Any, key: Any, value: Any, boundaries: Any, longest: int, sca
         if not supported(query.device, query.dtype):
             return _one_by_one(query, key, value, boundaries, scaling).contiguous(), None
         result, sums, *_ = torch.ops.aten._flash_attention_forward(
-            query, key, value, boundaries, boundaries, longest, longest, 0.0, True, False, scale=scaling,
-            **CAUSAL,
+            query, key, value, boundaries, boundaries, longest, longest, 0.0, True, False, scale=scaling, **CAUSAL
         )  # fmt: skip
     return result, sums
 
@@ -158,7 +156,7 @@ def _varlen(query: Any, key: Any, value: Any, boundaries: Any, longest: int, sca
         longest,
         longest,
         scale=scaling,
-        window_size=(CAUSAL["window_size_left"], CAUSAL["window_size_right"]),
+        window_size=tuple(CAUSAL.values()),
         **_shared_heads(),
     )
 

@@ -75,12 +75,12 @@ def chosen(recipe: Recipe, machine: Machine, shape: Shape | None, *, sharded: bo
         return Batching(settled, why)
     if shape is None:
         return _told(recipe, machine)
-    # By the card alone, as if it were empty: what is learnt does not go by what else a machine does just now.
-    options = _options(recipe, _empty(machine), shape)
-    most = max(room for settled, room in options if not (auto and settled.training.activation_offloading))
-    if auto and not recipe.base.load_in_4bit and most < t.max_length:
-        found = _without_padding(recipe.with_settings({"base.load_in_4bit": True}), machine, shape)
-        return Batching(found.recipe, f"{found.why}; {_four_bit_because(recipe, machine, shape)}")
+    if auto and not recipe.base.load_in_4bit:
+        # By the card alone, as if it were empty: what is learnt does not go by what else a machine does just now.
+        options = _options(recipe, _empty(machine), shape)
+        if max(room for settled, room in options if not settled.training.activation_offloading) < t.max_length:
+            found = _without_padding(recipe.with_settings({"base.load_in_4bit": True}), machine, shape)
+            return Batching(found.recipe, f"{found.why}; {_four_bit_because(recipe, machine, shape)}")
     return _without_padding(recipe, machine, shape)
 
 

@@ -43,7 +43,7 @@ def fuse(model: Any, *, recompute_mlps: int = 0) -> None:
         layer.__class__ = fused["layer"]
         layer.self_attn.__class__ = fused["attention"]
         layer.mlp.__class__ = fused["mlp"]
-        layer.mlp.recompute = number < recompute_mlps
+        layer.recompute_mlp = number < recompute_mlps
 
 
 def _take_adapters(model: Any, given: Any) -> None:
@@ -75,20 +75,23 @@ def _classes() -> dict[str, type]:
     class FusedLayer(modeling_llama.LlamaDecoderLayer):
         """LlamaDecoderLayer, its norms taken together with the residual stream beside them."""
 
+        recompute_mlp = False
+        """Its MLP and nothing else, whether or not the model is told to recompute its layers."""
+
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             """`forward`; transformers' gradient checkpointing around it only where ours does not do (`_ours`)."""
-            if self.mlp.recompute or self._ours(kwargs):
+            if self.recompute_mlp or self._ours(kwargs):
                 return torch.nn.Module.__call__(self, *args, **kwargs)
             return super().__call__(*args, **kwargs)
 
         def forward(self, hidden_states: Any, **kwargs: Any) -> Any:
             """As LlamaDecoderLayer.forward."""
             stream, states = residual_norm.normed(self.input_layernorm, hidden_states)
-            again = not self.mlp.recompute and self._ours(kwargs)
+            again = not self.recompute_mlp and self._ours(kwargs)
             made_of = {"made_of": (self.input_layernorm, stream)} if again else {}
             states, _ = self.self_attn(hidden_states=states, **made_of, **kwargs)
             stream, states = residual_norm.normed(self.post_attention_layernorm, stream, states)
-            recompute = again or self.mlp.recompute
+            recompute = again or self.recompute_mlp
             return stream + self.mlp(states, (self.post_attention_layernorm, stream) if recompute else None)
 
         def _ours(self, given: dict[str, Any]) -> bool:
@@ -155,7 +158,6 @@ def _classes() -> dict[str, type]:
 
         adapters = None
         """Of gate and up, and of down; made anew by each pass through the model."""
-        recompute = False
 
         def forward(self, x: Any, made_of: Any = None) -> Any:
             """As LlamaMLP.forward; with `made_of` as in `lora_precision.gated` recomputed."""

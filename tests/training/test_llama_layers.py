@@ -35,7 +35,7 @@ def test_logits_are_the_same(pair):
 def test_gradients_are_the_same_with_any_kind_of_recomputing(pair, checkpointing, recompute_mlps):
     plain, fused = pair
     llama_layers.fuse(fused, recompute_mlps=recompute_mlps)
-    assert [layer.mlp.recompute for layer in fused.get_base_model().model.layers].count(True) == recompute_mlps
+    assert [layer.recompute_mlp for layer in fused.get_base_model().model.layers].count(True) == recompute_mlps
     if checkpointing:
         fused.enable_input_require_grads()
         fused.gradient_checkpointing_enable()
